@@ -1,0 +1,3 @@
+//! The `tune` program.
+
+fn main() {}
