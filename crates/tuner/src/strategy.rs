@@ -1,0 +1,135 @@
+//! Strategies: what to try next, given everything known.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
+use crate::objective::Objective;
+use crate::seeds;
+use crate::space::{Params, Space};
+use crate::trial::{Infeasible, InfeasibleReason, TrialId};
+
+/// A study as a strategy sees it: everything known, trials under way included.
+pub struct StudyView<'a> {
+    /// Where configurations come from.
+    pub space: &'a Space,
+    /// What they are judged by.
+    pub objective: &'a Objective,
+    /// What was tried.
+    pub history: &'a History,
+    /// The study's seed.
+    pub seed: u64,
+    /// The most epochs one execution may train: a full training.
+    pub epochs: u32,
+    /// How many new trials may still be started. At 0, only a paused trial can be given more work.
+    pub trials_left: u64,
+    /// A configuration that goes before any that the strategy would choose: the default or an enqueued one.
+    /// `draw` takes it into account.
+    pub first: Option<&'a Params>,
+    /// Whether a configuration can be trained at all: cheap, and always the same answer.
+    pub feasibility: &'a dyn Fn(&Params) -> Result<(), Infeasible>,
+}
+
+impl StudyView<'_> {
+    /// The number that the next new trial will have.
+    pub fn next_trial(&self) -> TrialId {
+        self.history.next_id()
+    }
+
+    /// The random stream of the next new trial for one purpose.
+    pub fn rng(&self, purpose: &str) -> ChaCha8Rng {
+        seeds::stream(self.seed, self.next_trial(), purpose)
+    }
+}
+
+/// A way to search.
+///
+/// It keeps nothing that could not be rebuilt from history: whatever it holds is a cache. The same view gives the same
+/// answer, in a study that was interrupted or not, on every machine.
+pub trait Strategy: Send {
+    /// The name, as in a study file.
+    fn name(&self) -> &'static str;
+
+    /// The next piece of work, given everything known. Trials under way are part of what is known.
+    ///
+    /// # Errors
+    /// When no configuration can be found that could be trained.
+    fn propose(&mut self, study: &StudyView<'_>) -> Result<Proposal, StrategyError>;
+
+    /// What becomes of a trial that has just reported an epoch short of its budget. (At its budget it pauses or ends by
+    /// itself.)
+    fn decide(&self, study: &StudyView<'_>, trial: TrialId) -> Decision {
+        let _ = (study, trial);
+        Decision::Continue
+    }
+}
+
+/// The next piece of work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proposal {
+    /// A new trial.
+    Start {
+        /// Its configuration.
+        params: Params,
+        /// How many epochs each execution may train at first.
+        budget: u32,
+        /// How many infeasible configurations were discarded on the way.
+        rejected: BTreeMap<InfeasibleReason, u64>,
+    },
+    /// More of a paused trial.
+    Resume {
+        /// Which one.
+        trial: TrialId,
+        /// How many epochs each execution may train, counted from its beginning.
+        budget: u32,
+    },
+    /// Nothing until a trial under way has ended.
+    Wait,
+    /// Nothing any more: every configuration was tried.
+    Exhausted,
+}
+
+/// What becomes of a trial after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Train on.
+    Continue,
+    /// Write a checkpoint and make room; it may be taken up again.
+    Pause,
+    /// End it for good.
+    Stop,
+}
+
+/// Why a strategy has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StrategyError {
+    /// Everything found was infeasible.
+    #[error(
+        "no feasible configuration among {tries} tried; the reason most often given is: {infeasible}. \
+         Loosen the space or the limit"
+    )]
+    NoFeasible {
+        /// How many were tried.
+        tries: u64,
+        /// An example of the reason most often given.
+        infeasible: Infeasible,
+    },
+    /// There is no such strategy.
+    #[error(
+        "there is no strategy `{name}`{}; the strategies are {}",
+        nearest.as_deref().map_or_else(String::new, |nearest| format!(": did you mean `{nearest}`?")),
+        known.join(", ")
+    )]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// A known name that looks like it.
+        nearest: Option<String>,
+        /// All names.
+        known: Vec<&'static str>,
+    },
+}
