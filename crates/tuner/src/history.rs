@@ -128,35 +128,27 @@ impl History {
         self.pending.iter().filter_map(|id| self.get(*id))
     }
 
+    /// How many trials are pending.
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Completed trials with their scores.
     pub fn scored(&self) -> impl DoubleEndedIterator<Item = (&Trial, f64)> {
-        let completed = self
-            .iter()
-            .filter(|trial| trial.state == TrialState::Completed);
+        let completed = self.iter().filter(|trial| trial.state == TrialState::Completed);
         completed.filter_map(|trial| Some((trial, trial.score.filter(|score| score.is_finite())?)))
     }
 
     /// Trials that came as far as `budget` epochs, with their scores at that point, whatever became of them later.
-    pub fn at_budget<'h>(
-        &'h self,
-        objective: &'h Objective,
-        budget: u32,
-    ) -> impl Iterator<Item = (&'h Trial, f64)> {
-        self.iter()
-            .filter_map(move |trial| Some((trial, trial.score_at(objective, budget)?)))
+    pub fn at_budget<'h>(&'h self, objective: &'h Objective, budget: u32) -> impl Iterator<Item = (&'h Trial, f64)> {
+        self.iter().filter_map(move |trial| Some((trial, trial.score_at(objective, budget)?)))
     }
 
     /// The best completed trial, the first of equals. Trials that failed, were pruned or are still under way have seen
     /// less training, and are never ranked against it.
     pub fn best(&self, objective: &Objective) -> Option<&Trial> {
         self.scored()
-            .reduce(|best, next| {
-                if objective.is_better(next.1, best.1) {
-                    next
-                } else {
-                    best
-                }
-            })
+            .reduce(|best, next| if objective.is_better(next.1, best.1) { next } else { best })
             .map(|(trial, _)| trial)
     }
 

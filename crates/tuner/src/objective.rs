@@ -56,35 +56,19 @@ pub struct ObjectiveError {
     pub metric: String,
 }
 
-const MAXIMIZED: &[&str] = &[
-    "accuracy",
-    "acc",
-    "auc",
-    "f1",
-    "f1_score",
-    "precision",
-    "r2",
-    "recall",
-    "per_second",
-];
+const MAXIMIZED: &[&str] = &["accuracy", "acc", "auc", "f1", "f1_score", "precision", "r2", "recall", "per_second"];
 const MINIMIZED: &[&str] = &["bytes", "error", "loss", "mae", "mse", "perplexity", "rmse"];
 const COSTS: &[&str] = &["bytes", "multiply_adds", "parameters", "seconds"];
 
 /// Whether a name is a word, or ends with `_` and the word.
 fn ends_with_word(name: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| {
-        name.strip_suffix(word)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
-    })
+    words.iter().any(|word| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
 }
 
 impl Objective {
     /// An objective with its direction said outright.
     pub fn new(metric: impl Into<String>, direction: Direction) -> Self {
-        Self {
-            metric: metric.into(),
-            direction,
-        }
+        Self { metric: metric.into(), direction }
     }
 
     /// An objective whose direction follows from the last word of its name: `val_accuracy` is maximized, `val_loss` and
@@ -105,11 +89,7 @@ impl Objective {
 
     /// `Last` for what costs time, memory or computation, else `Best`.
     pub fn reduction(&self) -> Reduction {
-        if ends_with_word(&self.metric, COSTS) {
-            Reduction::Last
-        } else {
-            Reduction::Best
-        }
+        if ends_with_word(&self.metric, COSTS) { Reduction::Last } else { Reduction::Best }
     }
 
     /// Whether `a` is strictly better than `b`. Nothing is better than a finite number by being NaN or infinite.
@@ -129,13 +109,8 @@ impl Objective {
 
     /// The score as it was after so many epochs.
     pub fn score_at(&self, executions: &[Execution], epochs: u32) -> Option<f64> {
-        let values: Option<Vec<f64>> = executions
-            .iter()
-            .map(|execution| {
-                self.deciding_epoch(execution, epochs)
-                    .map(|(_, value)| value)
-            })
-            .collect();
+        let values: Option<Vec<f64>> =
+            executions.iter().map(|execution| self.deciding_epoch(execution, epochs).map(|(_, value)| value)).collect();
         let values = values.filter(|values| !values.is_empty())?;
         let count = values.len() as f64;
         let mean: f64 = values.iter().map(|value| value / count).sum();
@@ -144,15 +119,10 @@ impl Objective {
 
     /// The epoch that decides an execution's value: the first of the best, or the last, as [`Self::reduction`] says.
     pub fn best_epoch<'e>(&self, execution: &'e Execution) -> Option<&'e Epoch> {
-        self.deciding_epoch(execution, u32::MAX)
-            .map(|(epoch, _)| epoch)
+        self.deciding_epoch(execution, u32::MAX).map(|(epoch, _)| epoch)
     }
 
-    fn deciding_epoch<'e>(
-        &self,
-        execution: &'e Execution,
-        epochs: u32,
-    ) -> Option<(&'e Epoch, f64)> {
+    fn deciding_epoch<'e>(&self, execution: &'e Execution, epochs: u32) -> Option<(&'e Epoch, f64)> {
         let values = execution
             .epochs
             .iter()
@@ -180,9 +150,7 @@ mod tests {
     fn execution(metric: &str, values: &[f64]) -> Execution {
         let mut execution = Execution::new(1);
         for (i, value) in values.iter().enumerate() {
-            execution
-                .epochs
-                .push(Epoch::new(i as u32 + 1, 1.0, [(metric, *value)]));
+            execution.epochs.push(Epoch::new(i as u32 + 1, 1.0, [(metric, *value)]));
         }
         execution
     }
@@ -198,11 +166,7 @@ mod tests {
             ("model_bytes", Direction::Minimize),
             ("multiply_adds", Direction::Minimize),
         ] {
-            assert_eq!(
-                Objective::infer(metric).unwrap().direction,
-                direction,
-                "{metric}"
-            );
+            assert_eq!(Objective::infer(metric).unwrap().direction, direction, "{metric}");
         }
         insta::assert_snapshot!(
             Objective::infer("closs").unwrap_err(),
@@ -213,45 +177,25 @@ mod tests {
     #[test]
     fn a_score_is_the_mean_of_the_best_epochs() {
         let objective = Objective::infer("val_accuracy").unwrap();
-        let executions = [
-            execution("val_accuracy", &[0.5, 0.9, 0.7]),
-            execution("val_accuracy", &[0.6]),
-        ];
+        let executions = [execution("val_accuracy", &[0.5, 0.9, 0.7]), execution("val_accuracy", &[0.6])];
         assert_eq!(objective.score(&executions), Some(0.75));
         assert_eq!(objective.score_at(&executions, 1), Some(0.55));
-        assert_eq!(
-            objective
-                .best_epoch(&executions[0])
-                .map(|epoch| epoch.epoch),
-            Some(2)
-        );
+        assert_eq!(objective.best_epoch(&executions[0]).map(|epoch| epoch.epoch), Some(2));
     }
 
     #[test]
     fn of_a_cost_the_last_epoch_counts() {
         let objective = Objective::infer("train_seconds").unwrap();
-        assert_eq!(
-            objective.score(&[execution("train_seconds", &[1.0, 2.0, 3.0])]),
-            Some(3.0)
-        );
+        assert_eq!(objective.score(&[execution("train_seconds", &[1.0, 2.0, 3.0])]), Some(3.0));
     }
 
     #[test]
     fn what_was_not_reported_has_no_score() {
         let objective = Objective::infer("loss").unwrap();
         assert_eq!(objective.score(&[]), None);
-        assert_eq!(
-            objective.score(&[execution("loss", &[1.0]), execution("accuracy", &[1.0])]),
-            None
-        );
-        assert_eq!(
-            objective.score(&[execution("loss", &[f64::INFINITY, f64::NAN])]),
-            None
-        );
-        assert_eq!(
-            objective.score(&[execution("loss", &[f64::NAN, 2.0, f64::NEG_INFINITY])]),
-            Some(2.0)
-        );
+        assert_eq!(objective.score(&[execution("loss", &[1.0]), execution("accuracy", &[1.0])]), None);
+        assert_eq!(objective.score(&[execution("loss", &[f64::INFINITY, f64::NAN])]), None);
+        assert_eq!(objective.score(&[execution("loss", &[f64::NAN, 2.0, f64::NEG_INFINITY])]), Some(2.0));
     }
 
     #[test]

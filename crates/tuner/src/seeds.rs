@@ -22,16 +22,12 @@ pub fn stream(seed: u64, trial: TrialId, purpose: &str) -> ChaCha8Rng {
 
 /// The seed of one execution of a trial. It is below 2³², which every program can take.
 pub fn execution_seed(seed: u64, trial: TrialId, execution: usize) -> u64 {
-    stream(seed, trial, &format!("execution {execution}"))
-        .next_u32()
-        .into()
+    stream(seed, trial, &format!("execution {execution}")).next_u32().into()
 }
 
 /// The 64-bit FNV-1a hash of Fowler, Noll and Vo.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

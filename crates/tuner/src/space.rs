@@ -69,16 +69,10 @@ impl Space {
         let mut positions = HashMap::with_capacity(hyperparameters.len());
         for (position, hp) in hyperparameters.iter_mut().enumerate() {
             if positions.insert(hp.name.clone(), position).is_some() {
-                return Err(SpaceError::DuplicateName {
-                    name: hp.name.clone(),
-                });
+                return Err(SpaceError::DuplicateName { name: hp.name.clone() });
             }
             if let Some(default) = hp.default.take() {
-                hp.default = Some(
-                    hp.domain
-                        .coerce(default)
-                        .map_err(SpaceError::of(&hp.name))?,
-                );
+                hp.default = Some(hp.domain.coerce(default).map_err(SpaceError::of(&hp.name))?);
             }
         }
         let mut parents = Vec::with_capacity(hyperparameters.len());
@@ -95,16 +89,9 @@ impl Space {
             hyperparameters[position].conditions = conditions;
             parents.push(own_parents);
         }
-        let order = parents_first(&parents).map_err(|position| SpaceError::Cycle {
-            name: hyperparameters[position].name.clone(),
-        })?;
-        Ok(Self {
-            hyperparameters,
-            positions,
-            parents,
-            order,
-            size: OnceLock::new(),
-        })
+        let order = parents_first(&parents)
+            .map_err(|position| SpaceError::Cycle { name: hyperparameters[position].name.clone() })?;
+        Ok(Self { hyperparameters, positions, parents, order, size: OnceLock::new() })
     }
 
     /// All hyperparameters, as declared.
@@ -114,16 +101,12 @@ impl Space {
 
     /// The hyperparameter of a name.
     pub fn get(&self, name: &str) -> Option<&Hyperparameter> {
-        self.positions
-            .get(name)
-            .map(|position| &self.hyperparameters[*position])
+        self.positions.get(name).map(|position| &self.hyperparameters[*position])
     }
 
     /// The hyperparameters with more than one value: what a search is about.
     pub fn searched(&self) -> impl Iterator<Item = &Hyperparameter> {
-        self.hyperparameters
-            .iter()
-            .filter(|hp| hp.domain.cardinality() != Some(1))
+        self.hyperparameters.iter().filter(|hp| hp.domain.cardinality() != Some(1))
     }
 
     /// Every active hyperparameter at its default.
@@ -133,32 +116,18 @@ impl Space {
 
     /// Whether all conditions of a hyperparameter hold in a configuration.
     pub fn is_active(&self, hp: &Hyperparameter, params: &Params) -> bool {
-        hp.conditions.iter().all(|condition| {
-            params
-                .get(condition.parent())
-                .is_some_and(|value| condition.holds(value))
-        })
+        hp.conditions.iter().all(|condition| params.get(condition.parent()).is_some_and(|value| condition.holds(value)))
     }
 
     /// The configuration at a point of the unit cube, one coordinate per hyperparameter, as declared. Coordinates of
     /// inactive hyperparameters are ignored, missing ones count as 0.
     pub fn from_unit(&self, point: &[f64]) -> Params {
-        self.build(|hp, position| {
-            hp.domain
-                .value_at(point.get(position).copied().unwrap_or(0.0))
-        })
+        self.build(|hp, position| hp.domain.value_at(point.get(position).copied().unwrap_or(0.0)))
     }
 
     /// The point that [`Self::from_unit`] takes back to the configuration; `None` for each inactive hyperparameter.
     pub fn to_unit(&self, params: &Params) -> Vec<Option<f64>> {
-        self.hyperparameters
-            .iter()
-            .map(|hp| {
-                params
-                    .get(&hp.name)
-                    .and_then(|value| hp.domain.unit_of(value))
-            })
-            .collect()
+        self.hyperparameters.iter().map(|hp| params.get(&hp.name).and_then(|value| hp.domain.unit_of(value))).collect()
     }
 
     /// A configuration drawn uniformly from the unit cube.
@@ -175,10 +144,7 @@ impl Space {
     pub fn complete(&self, partial: &Params) -> Result<Params, SpaceError> {
         self.check_names(partial)?;
         let params = self.try_build(|hp, _| match partial.get(&hp.name) {
-            Some(value) => hp
-                .domain
-                .coerce(value.clone())
-                .map_err(SpaceError::of(&hp.name)),
+            Some(value) => hp.domain.coerce(value.clone()).map_err(SpaceError::of(&hp.name)),
             None => Ok(hp.default_value()),
         })?;
         self.check_no_inactive(partial, &params)?;
@@ -193,13 +159,8 @@ impl Space {
     pub fn validate(&self, params: &Params) -> Result<(), SpaceError> {
         self.check_names(params)?;
         let expected = self.try_build(|hp, _| match params.get(&hp.name) {
-            Some(value) => hp
-                .domain
-                .coerce(value.clone())
-                .map_err(SpaceError::of(&hp.name)),
-            None => Err(SpaceError::Missing {
-                name: hp.name.clone(),
-            }),
+            Some(value) => hp.domain.coerce(value.clone()).map_err(SpaceError::of(&hp.name)),
+            None => Err(SpaceError::Missing { name: hp.name.clone() }),
         })?;
         self.check_no_inactive(params, &expected)
     }
@@ -228,10 +189,7 @@ impl Space {
         }
     }
 
-    fn try_build<E>(
-        &self,
-        mut value: impl FnMut(&Hyperparameter, usize) -> Result<Value, E>,
-    ) -> Result<Params, E> {
+    fn try_build<E>(&self, mut value: impl FnMut(&Hyperparameter, usize) -> Result<Value, E>) -> Result<Params, E> {
         let mut values: Vec<Option<Value>> = vec![None; self.hyperparameters.len()];
         for &position in &self.order {
             if self.is_active_at(position, |parent| values[parent].as_ref()) {
@@ -239,27 +197,18 @@ impl Space {
             }
         }
         let named = self.hyperparameters.iter().zip(values);
-        Ok(named
-            .filter_map(|(hp, value)| Some((hp.name.clone(), value?)))
-            .collect())
+        Ok(named.filter_map(|(hp, value)| Some((hp.name.clone(), value?))).collect())
     }
 
     /// Whether all conditions hold, given the values of the active parents.
-    fn is_active_at<'v>(
-        &self,
-        position: usize,
-        value: impl Fn(usize) -> Option<&'v Value>,
-    ) -> bool {
+    fn is_active_at<'v>(&self, position: usize, value: impl Fn(usize) -> Option<&'v Value>) -> bool {
         let conditions = &self.hyperparameters[position].conditions;
         let mut pairs = conditions.iter().zip(&self.parents[position]);
         pairs.all(|(condition, parent)| value(*parent).is_some_and(|value| condition.holds(value)))
     }
 
     fn check_names(&self, params: &Params) -> Result<(), SpaceError> {
-        match params
-            .iter()
-            .find(|(name, _)| !self.positions.contains_key(*name))
-        {
+        match params.iter().find(|(name, _)| !self.positions.contains_key(*name)) {
             None => Ok(()),
             Some((name, _)) => Err(SpaceError::Unknown {
                 name: name.to_owned(),
@@ -313,26 +262,13 @@ impl From<Space> for Vec<Hyperparameter> {
     }
 }
 
-fn find_parent(
-    positions: &HashMap<String, usize>,
-    name: &str,
-    condition: &Condition,
-) -> Result<usize, SpaceError> {
+fn find_parent(positions: &HashMap<String, usize>, name: &str, condition: &Condition) -> Result<usize, SpaceError> {
     let parent = condition.parent();
-    positions
-        .get(parent)
-        .copied()
-        .ok_or_else(|| SpaceError::UnknownParent {
-            name: name.to_owned(),
-            parent: parent.to_owned(),
-            nearest: nearest(
-                parent,
-                positions
-                    .keys()
-                    .map(String::as_str)
-                    .filter(|known| *known != name),
-            ),
-        })
+    positions.get(parent).copied().ok_or_else(|| SpaceError::UnknownParent {
+        name: name.to_owned(),
+        parent: parent.to_owned(),
+        nearest: nearest(parent, positions.keys().map(String::as_str).filter(|known| *known != name)),
+    })
 }
 
 /// Positions with parents before children, otherwise ascending; `Err` is a position in a circle.

@@ -1,5 +1,15 @@
 //! Strategies: what to try next, given everything known.
 
+pub mod draw;
+mod grid;
+mod random;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+
+pub use grid::Grid;
+pub use random::Random;
+
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +36,7 @@ pub struct StudyView<'a> {
     /// How many new trials may still be started. At 0, only a paused trial can be given more work.
     pub trials_left: u64,
     /// A configuration that goes before any that the strategy would choose: the default or an enqueued one.
-    /// `draw` takes it into account.
+    /// [`Draw`](draw::Draw) takes it into account.
     pub first: Option<&'a Params>,
     /// Whether a configuration can be trained at all: cheap, and always the same answer.
     pub feasibility: &'a dyn Fn(&Params) -> Result<(), Infeasible>,
@@ -103,14 +113,50 @@ pub enum Decision {
     Stop,
 }
 
+/// What can be set of strategies; each takes what concerns it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `grid`: how many points of each continuous range.
+    pub grid_points: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { grid_points: 10 }
+    }
+}
+
+/// The strategies by name, each with what it does in a line.
+pub const STRATEGIES: &[(&str, &str)] = &[
+    ("random", "configurations drawn uniformly, none twice"),
+    ("grid", "the full product of all values, the last hyperparameter fastest"),
+];
+
+/// The strategy of a name.
+///
+/// # Errors
+/// When there is none; the error lists all names.
+pub fn by_name(name: &str, settings: &Settings) -> Result<Box<dyn Strategy>, StrategyError> {
+    match name {
+        "random" => Ok(Box::new(Random::default())),
+        "grid" => Ok(Box::new(Grid::new(settings.grid_points))),
+        _ => {
+            let known: Vec<_> = STRATEGIES.iter().map(|(name, _)| *name).collect();
+            let nearest = crate::space::nearest(name, known.iter().copied());
+            Err(StrategyError::Unknown { name: name.to_owned(), nearest, known })
+        }
+    }
+}
+
 /// Why a strategy has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StrategyError {
     /// Everything found was infeasible.
     #[error(
-        "no feasible configuration among {tries} tried; the reason most often given is: {infeasible}. \
-         Loosen the space or the limit"
+        "no untried and feasible configuration among {tries} looked at; the reason most often given is {infeasible}. \
+         Narrow the space to what can be trained, or raise the limit"
     )]
     NoFeasible {
         /// How many were tried.

@@ -45,15 +45,9 @@ pub struct Epoch {
 
 impl Epoch {
     /// An epoch with its metrics. One that is NaN or infinite has no value, its name is noted.
-    pub fn new<N: Into<String>>(
-        epoch: u32,
-        seconds: f64,
-        metrics: impl IntoIterator<Item = (N, f64)>,
-    ) -> Self {
-        let (finite, rest): (Vec<_>, Vec<_>) = metrics
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .partition(|(_, value)| value.is_finite());
+    pub fn new<N: Into<String>>(epoch: u32, seconds: f64, metrics: impl IntoIterator<Item = (N, f64)>) -> Self {
+        let (finite, rest): (Vec<_>, Vec<_>) =
+            metrics.into_iter().map(|(name, value)| (name.into(), value)).partition(|(_, value)| value.is_finite());
         let seconds = if seconds.is_finite() { seconds } else { 0.0 };
         Self {
             epoch,
@@ -84,13 +78,7 @@ pub struct Execution {
 impl Execution {
     /// An execution that has not begun.
     pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            epochs: Vec::new(),
-            finished: false,
-            stopped_early: false,
-            best_epoch: None,
-        }
+        Self { seed, epochs: Vec::new(), finished: false, stopped_early: false, best_epoch: None }
     }
 
     /// How many epochs are done.
@@ -151,10 +139,7 @@ pub struct Failure {
 impl Failure {
     /// A failure.
     pub fn new(reason: FailureReason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
+        Self { reason, message: message.into() }
     }
 }
 
@@ -198,10 +183,7 @@ pub struct Infeasible {
 impl Infeasible {
     /// An obstacle.
     pub fn new(reason: InfeasibleReason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
+        Self { reason, message: message.into() }
     }
 }
 
@@ -234,10 +216,7 @@ pub enum TrialState {
 impl TrialState {
     /// Whether nothing more will come.
     pub fn is_final(&self) -> bool {
-        !matches!(
-            self,
-            TrialState::Waiting | TrialState::Running | TrialState::Paused
-        )
+        !matches!(self, TrialState::Waiting | TrialState::Running | TrialState::Paused)
     }
 }
 
@@ -313,10 +292,7 @@ impl Trial {
 
     /// The epochs that its executions have trained together.
     pub fn epochs_trained(&self) -> u64 {
-        self.executions
-            .iter()
-            .map(|execution| u64::from(execution.epochs_done()))
-            .sum()
+        self.executions.iter().map(|execution| u64::from(execution.epochs_done())).sum()
     }
 
     /// How long its epochs took together.
@@ -326,15 +302,24 @@ impl Trial {
 
     /// The score after `budget` epochs, if every execution came that far or ended before.
     pub fn score_at(&self, objective: &Objective, budget: u32) -> Option<f64> {
-        let reached =
-            |execution: &Execution| execution.finished || execution.epochs_done() >= budget;
-        let failed = matches!(
-            self.state,
-            TrialState::Failed(_) | TrialState::Infeasible(_)
-        );
+        let reached = |execution: &Execution| execution.finished || execution.epochs_done() >= budget;
+        let failed = matches!(self.state, TrialState::Failed(_) | TrialState::Infeasible(_));
         if failed || self.budget < budget || !self.executions.iter().all(reached) {
             return None;
         }
         objective.score_at(&self.executions, budget)
+    }
+
+    /// What of the record contradicts itself, if something does.
+    pub(crate) fn inconsistency(&self) -> Option<String> {
+        if self.id.0 == 0 {
+            return Some("trials are numbered from 1, and this one is 0".to_owned());
+        }
+        self.executions.iter().enumerate().find_map(|(index, execution)| {
+            let mut pairs = (1..).zip(&execution.epochs);
+            pairs.find(|(expected, epoch)| epoch.epoch != *expected).map(|(expected, epoch)| {
+                format!("in execution {index}, epoch {} is where epoch {expected} should be", epoch.epoch)
+            })
+        })
     }
 }

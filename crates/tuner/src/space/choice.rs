@@ -24,9 +24,7 @@ impl Choice {
                 return Err(SpaceError::NotFinite { min: *x, max: *x });
             }
             if values[..i].contains(value) {
-                return Err(SpaceError::DuplicateValue {
-                    value: value.clone(),
-                });
+                return Err(SpaceError::DuplicateValue { value: value.clone() });
             }
         }
         Ok(Self { values, ordered })
@@ -53,9 +51,7 @@ impl Choice {
     }
 
     pub(super) fn holds_only_integers(&self) -> bool {
-        self.values
-            .iter()
-            .all(|value| matches!(value, Value::Int(_)))
+        self.values.iter().all(|value| matches!(value, Value::Int(_)))
     }
 }
 

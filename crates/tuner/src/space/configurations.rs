@@ -53,31 +53,15 @@ impl<'s> Configurations<'s> {
             .map(|hp| {
                 if let Some(count) = hp.domain.cardinality() {
                     let default = hp.domain.index_of(&hp.default_value()).unwrap_or(0);
-                    Axis {
-                        count,
-                        default,
-                        points: None,
-                    }
+                    Axis { count, default, points: None }
                 } else {
-                    let values =
-                        continuous_points(&hp.default_value(), points, |u| hp.domain.value_at(u));
-                    let default = values
-                        .iter()
-                        .position(|value| *value == hp.default_value())
-                        .unwrap_or(0);
-                    Axis {
-                        count: values.len() as u64,
-                        default: default as u64,
-                        points: Some(values),
-                    }
+                    let values = continuous_points(&hp.default_value(), points, |u| hp.domain.value_at(u));
+                    let default = values.iter().position(|value| *value == hp.default_value()).unwrap_or(0);
+                    Axis { count: values.len() as u64, default: default as u64, points: Some(values) }
                 }
             })
             .collect();
-        let mut all = Self {
-            space,
-            axes,
-            next: None,
-        };
+        let mut all = Self { space, axes, next: None };
         let mut places = vec![None; space.hyperparameters.len()];
         all.reset_from(0, &mut places);
         all.next = Some(places);
@@ -155,9 +139,7 @@ impl<'s> Configurations<'s> {
     fn params(&self, places: &[Option<u64>]) -> Params {
         let hyperparameters = self.space.hyperparameters.iter().enumerate();
         hyperparameters
-            .filter_map(|(position, hp)| {
-                Some((hp.name.clone(), self.value(position, places[position]?)))
-            })
+            .filter_map(|(position, hp)| Some((hp.name.clone(), self.value(position, places[position]?))))
             .collect()
     }
 }
@@ -176,8 +158,6 @@ impl Iterator for Configurations<'_> {
 fn continuous_points(default: &Value, points: u32, value_at: impl Fn(f64) -> Value) -> Vec<Value> {
     match points {
         0 | 1 => vec![default.clone()],
-        points => (0..points)
-            .map(|i| value_at(f64::from(i) / f64::from(points - 1)))
-            .collect(),
+        points => (0..points).map(|i| value_at(f64::from(i) / f64::from(points - 1))).collect(),
     }
 }

@@ -51,12 +51,7 @@ impl Domain {
     /// # Errors
     /// When `min > max`, the step is not positive (not above 1 on a log scale), a log scale starts below 1, or there
     /// are more than 2⁴⁰ values.
-    pub fn int_with(
-        min: i64,
-        max: i64,
-        step: Option<i64>,
-        sampling: Sampling,
-    ) -> Result<Self, SpaceError> {
+    pub fn int_with(min: i64, max: i64, step: Option<i64>, sampling: Sampling) -> Result<Self, SpaceError> {
         IntRange::new(min, max, step, sampling).map(Domain::Int)
     }
 
@@ -74,12 +69,7 @@ impl Domain {
     /// # Errors
     /// When `min > max`, the width is not finite, the step is not positive (not above 1 on a log scale), a log scale
     /// does not start above 0, or there are more than 2⁴⁰ values.
-    pub fn float_with(
-        min: f64,
-        max: f64,
-        step: Option<f64>,
-        sampling: Sampling,
-    ) -> Result<Self, SpaceError> {
+    pub fn float_with(min: f64, max: f64, step: Option<f64>, sampling: Sampling) -> Result<Self, SpaceError> {
         FloatRange::new(min, max, step, sampling).map(Domain::Float)
     }
 
@@ -111,9 +101,7 @@ impl Domain {
         match self {
             Domain::Int(range) => Value::Int(range.value_at(u)),
             Domain::Float(range) => Value::Float(range.value_at(u)),
-            Domain::Choice(choice) => {
-                choice.values()[cell(u, choice.values().len() as u64) as usize].clone()
-            }
+            Domain::Choice(choice) => choice.values()[cell(u, choice.values().len() as u64) as usize].clone(),
             Domain::Boolean => Value::Bool(cell(u, 2) == 1),
         }
     }
@@ -124,9 +112,7 @@ impl Domain {
             (Domain::Int(range), Value::Int(i)) => range.unit_of(*i),
             (Domain::Float(range), Value::Float(x)) => range.unit_of(*x),
             (Domain::Float(range), Value::Int(i)) => range.unit_of(*i as f64),
-            (Domain::Choice(_) | Domain::Boolean, _) => {
-                Some(middle(self.index_of(value)?, self.cardinality()?))
-            }
+            (Domain::Choice(_) | Domain::Boolean, _) => Some(middle(self.index_of(value)?, self.cardinality()?)),
             _ => None,
         }
     }
@@ -137,9 +123,7 @@ impl Domain {
         match self {
             Domain::Int(range) => Value::Int(range.nth(index)),
             Domain::Float(range) => Value::Float(range.nth(index)),
-            Domain::Choice(choice) => {
-                choice.values()[(index as usize).min(choice.values().len() - 1)].clone()
-            }
+            Domain::Choice(choice) => choice.values()[(index as usize).min(choice.values().len() - 1)].clone(),
             Domain::Boolean => Value::Bool(index > 0),
         }
     }
@@ -167,10 +151,7 @@ impl Domain {
     /// # Errors
     /// When the value is not a member.
     pub fn coerce(&self, value: Value) -> Result<Value, SpaceError> {
-        self.member(&value).ok_or_else(|| SpaceError::NotAMember {
-            value,
-            expected: self.to_string(),
-        })
+        self.member(&value).ok_or_else(|| SpaceError::NotAMember { value, expected: self.to_string() })
     }
 
     fn member(&self, value: &Value) -> Option<Value> {
@@ -191,12 +172,8 @@ impl Domain {
     pub fn kind(&self) -> DomainKind {
         match self {
             Domain::Int(range) => DomainKind::Ordinal(range.count()),
-            Domain::Float(range) => range
-                .count()
-                .map_or(DomainKind::Continuous, DomainKind::Ordinal),
-            Domain::Choice(choice) if choice.ordered() => {
-                DomainKind::Ordinal(choice.values().len() as u64)
-            }
+            Domain::Float(range) => range.count().map_or(DomainKind::Continuous, DomainKind::Ordinal),
+            Domain::Choice(choice) if choice.ordered() => DomainKind::Ordinal(choice.values().len() as u64),
             Domain::Choice(choice) => DomainKind::Categorical(choice.values().len() as u64),
             Domain::Boolean => DomainKind::Categorical(2),
         }
@@ -248,18 +225,8 @@ impl TryFrom<Form> for Domain {
 
     fn try_from(form: Form) -> Result<Self, SpaceError> {
         match form {
-            Form::Int {
-                min,
-                max,
-                step,
-                sampling,
-            } => Domain::int_with(min, max, step, sampling),
-            Form::Float {
-                min,
-                max,
-                step,
-                sampling,
-            } => Domain::float_with(min, max, step, sampling),
+            Form::Int { min, max, step, sampling } => Domain::int_with(min, max, step, sampling),
+            Form::Float { min, max, step, sampling } => Domain::float_with(min, max, step, sampling),
             Form::Choice { values, ordered } => Domain::choice(values, ordered),
             Form::Boolean => Ok(Domain::Boolean),
         }
@@ -269,22 +236,13 @@ impl TryFrom<Form> for Domain {
 impl From<Domain> for Form {
     fn from(domain: Domain) -> Self {
         match domain {
-            Domain::Int(range) => Form::Int {
-                min: range.min(),
-                max: range.max(),
-                step: range.step(),
-                sampling: range.sampling(),
-            },
-            Domain::Float(range) => Form::Float {
-                min: range.min(),
-                max: range.max(),
-                step: range.step(),
-                sampling: range.sampling(),
-            },
-            Domain::Choice(choice) => Form::Choice {
-                values: choice.values().to_vec(),
-                ordered: choice.ordered(),
-            },
+            Domain::Int(range) => {
+                Form::Int { min: range.min(), max: range.max(), step: range.step(), sampling: range.sampling() }
+            }
+            Domain::Float(range) => {
+                Form::Float { min: range.min(), max: range.max(), step: range.step(), sampling: range.sampling() }
+            }
+            Domain::Choice(choice) => Form::Choice { values: choice.values().to_vec(), ordered: choice.ordered() },
             Domain::Boolean => Form::Boolean,
         }
     }

@@ -92,9 +92,7 @@ pub enum SpaceError {
         name: String,
     },
     /// A condition on something that is not a finite set of values.
-    #[error(
-        "a condition needs a parent with a finite number of values, and `{parent}` is continuous: give it a step"
-    )]
+    #[error("a condition needs a parent with a finite number of values, and `{parent}` is continuous: give it a step")]
     ContinuousParent {
         /// The parent.
         parent: String,
@@ -139,10 +137,7 @@ pub enum SpaceError {
 
 impl SpaceError {
     pub(super) fn of(name: &str) -> impl Fn(SpaceError) -> SpaceError {
-        move |source| SpaceError::Hyperparameter {
-            name: name.to_owned(),
-            source: Box::new(source),
-        }
+        move |source| SpaceError::Hyperparameter { name: name.to_owned(), source: Box::new(source) }
     }
 }
 

@@ -25,33 +25,21 @@ pub struct FloatRange {
 
 impl FloatRange {
     /// See [`Domain::float_with`](super::Domain::float_with).
-    pub(super) fn new(
-        min: f64,
-        max: f64,
-        step: Option<f64>,
-        sampling: Sampling,
-    ) -> Result<Self, SpaceError> {
+    pub(super) fn new(min: f64, max: f64, step: Option<f64>, sampling: Sampling) -> Result<Self, SpaceError> {
         // Without the sign of zero.
         let (min, max) = (min + 0.0, max + 0.0);
         if !(max - min).is_finite() {
             return Err(SpaceError::NotFinite { min, max });
         }
         if min > max {
-            return Err(SpaceError::EmptyRange {
-                min: min.into(),
-                max: max.into(),
-            });
+            return Err(SpaceError::EmptyRange { min: min.into(), max: max.into() });
         }
         if !sampling.is_linear() && (min <= 0.0 || !(max / min).is_finite()) {
             return Err(SpaceError::LogOfNothing { min: min.into() });
         }
         let least_step = i32::from(!sampling.is_linear());
-        if let Some(step) = step.filter(|step| !step.is_finite() || *step <= f64::from(least_step))
-        {
-            return Err(SpaceError::Step {
-                step: step.into(),
-                above: least_step.into(),
-            });
+        if let Some(step) = step.filter(|step| !step.is_finite() || *step <= f64::from(least_step)) {
+            return Err(SpaceError::Step { step: step.into(), above: least_step.into() });
         }
         let count = match step {
             None => (min == max).then_some(1.0),
@@ -59,18 +47,9 @@ impl FloatRange {
             Some(step) => Some(steps_within(libm::log(max / min) / libm::log(step)) + 1.0),
         };
         if count.is_some_and(|count| count > MOST_VALUES) {
-            return Err(SpaceError::TooManyValues {
-                min: min.into(),
-                max: max.into(),
-            });
+            return Err(SpaceError::TooManyValues { min: min.into(), max: max.into() });
         }
-        Ok(Self {
-            min,
-            max,
-            step,
-            sampling,
-            count: count.map(|count| count as u64),
-        })
+        Ok(Self { min, max, step, sampling, count: count.map(|count| count as u64) })
     }
 
     /// The smaller end.
@@ -107,14 +86,9 @@ impl FloatRange {
         let geometric = |index: u64| significant(self.min * powi(step, index));
         let value = match self.sampling {
             // The number one would write: 0.6, not 0.6000000000000001.
-            Sampling::Linear => round_to(
-                self.min + index as f64 * step,
-                decimals(self.min).max(decimals(step)),
-            ),
+            Sampling::Linear => round_to(self.min + index as f64 * step, decimals(self.min).max(decimals(step))),
             Sampling::Log => geometric(index),
-            Sampling::ReverseLog => {
-                significant(self.max + (self.min - geometric(count - 1 - index)))
-            }
+            Sampling::ReverseLog => significant(self.max + (self.min - geometric(count - 1 - index))),
         };
         value.clamp(self.min, self.max)
     }
@@ -130,17 +104,12 @@ impl FloatRange {
             Sampling::Linear => (value - self.min) / step,
             Sampling::Log => libm::log(value / self.min) / libm::log(step),
             Sampling::ReverseLog => {
-                (count - 1) as f64
-                    - libm::log((self.max + self.min - value) / self.min) / libm::log(step)
+                (count - 1) as f64 - libm::log((self.max + self.min - value) / self.min) / libm::log(step)
             }
         };
         let index = steps.round().clamp(0.0, (count - 1) as f64) as u64;
         let here = self.nth(index);
-        let gap = if index + 1 < count {
-            self.nth(index + 1) - here
-        } else {
-            here - self.nth(index.saturating_sub(1))
-        };
+        let gap = if index + 1 < count { self.nth(index + 1) - here } else { here - self.nth(index.saturating_sub(1)) };
         let tolerance = (gap.abs() * ROUNDING).max(here.abs() * f64::EPSILON * 4.0);
         ((value - here).abs() <= tolerance).then_some(index)
     }
@@ -149,29 +118,21 @@ impl FloatRange {
     pub(super) fn member(&self, value: f64) -> Option<f64> {
         match self.count {
             Some(_) => self.index_of(value).map(|index| self.nth(index)),
-            None => (self.min..=self.max)
-                .contains(&value)
-                .then_some(value + 0.0),
+            None => (self.min..=self.max).contains(&value).then_some(value + 0.0),
         }
     }
 
     pub(super) fn value_at(&self, u: f64) -> f64 {
         match self.count {
             Some(count) => self.nth(cell(u, count)),
-            None => self.sampling.place(
-                self.min,
-                self.max,
-                if u.is_nan() { 0.0 } else { u.clamp(0.0, 1.0) },
-            ),
+            None => self.sampling.place(self.min, self.max, if u.is_nan() { 0.0 } else { u.clamp(0.0, 1.0) }),
         }
     }
 
     pub(super) fn unit_of(&self, value: f64) -> Option<f64> {
         match self.count {
             Some(count) => self.index_of(value).map(|index| middle(index, count)),
-            None => self
-                .member(value)
-                .map(|value| self.sampling.locate(self.min, self.max, value)),
+            None => self.member(value).map(|value| self.sampling.locate(self.min, self.max, value)),
         }
     }
 }
@@ -179,11 +140,7 @@ impl FloatRange {
 /// How many whole steps fit, when a last one that misses by rounding counts.
 fn steps_within(quotient: f64) -> f64 {
     let nearest = quotient.round();
-    if (quotient - nearest).abs() <= ROUNDING * nearest.max(1.0) {
-        nearest
-    } else {
-        quotient.floor()
-    }
+    if (quotient - nearest).abs() <= ROUNDING * nearest.max(1.0) { nearest } else { quotient.floor() }
 }
 
 /// `base` to a whole power, by multiplications alone: the same bits on every machine.
@@ -194,8 +151,7 @@ fn powi(base: f64, exponent: u64) -> f64 {
 /// The decimals of a number as one writes it.
 fn decimals(x: f64) -> usize {
     let text = x.to_string();
-    text.split_once('.')
-        .map_or(0, |(_, decimals)| decimals.len())
+    text.split_once('.').map_or(0, |(_, decimals)| decimals.len())
 }
 
 fn round_to(x: f64, decimals: usize) -> f64 {
@@ -209,12 +165,7 @@ fn significant(x: f64) -> f64 {
 
 impl fmt::Display for FloatRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a number from {} to {}",
-            Value::Float(self.min),
-            Value::Float(self.max)
-        )?;
+        write!(f, "a number from {} to {}", Value::Float(self.min), Value::Float(self.max))?;
         match (self.step, self.sampling) {
             (Some(step), Sampling::Linear) => write!(f, " in steps of {}", Value::Float(step)),
             (Some(step), _) => write!(f, " in multiples of {}", Value::Float(step)),

@@ -46,12 +46,7 @@ pub enum Condition {
 impl Hyperparameter {
     /// A hyperparameter that is always active.
     pub fn new(name: impl Into<String>, domain: Domain) -> Self {
-        Self {
-            name: name.into(),
-            domain,
-            default: None,
-            conditions: Vec::new(),
-        }
+        Self { name: name.into(), domain, default: None, conditions: Vec::new() }
     }
 
     /// A hyperparameter pinned to one value.
@@ -69,44 +64,28 @@ impl Hyperparameter {
     /// # Errors
     /// When it is not a member of the domain.
     pub fn with_default(mut self, value: impl Into<Value>) -> Result<Self, SpaceError> {
-        self.default = Some(
-            self.domain
-                .coerce(value.into())
-                .map_err(SpaceError::of(&self.name))?,
-        );
+        self.default = Some(self.domain.coerce(value.into()).map_err(SpaceError::of(&self.name))?);
         Ok(self)
     }
 
     /// Active only while `parent` has one of `values`; several conditions must all hold.
     #[must_use]
-    pub fn when<V: Into<Value>>(
-        mut self,
-        parent: impl Into<String>,
-        values: impl IntoIterator<Item = V>,
-    ) -> Self {
+    pub fn when<V: Into<Value>>(mut self, parent: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
         let values = values.into_iter().map(Into::into).collect();
-        self.conditions.push(Condition::OneOf {
-            parent: parent.into(),
-            values,
-        });
+        self.conditions.push(Condition::OneOf { parent: parent.into(), values });
         self
     }
 
     /// Active only while `parent > bound`.
     #[must_use]
     pub fn when_greater(mut self, parent: impl Into<String>, bound: i64) -> Self {
-        self.conditions.push(Condition::GreaterThan {
-            parent: parent.into(),
-            bound,
-        });
+        self.conditions.push(Condition::GreaterThan { parent: parent.into(), bound });
         self
     }
 
     /// The value of the default configuration.
     pub fn default_value(&self) -> Value {
-        self.default
-            .clone()
-            .unwrap_or_else(|| self.domain.default_value())
+        self.default.clone().unwrap_or_else(|| self.domain.default_value())
     }
 }
 
@@ -129,21 +108,15 @@ impl Condition {
     /// Checks the condition against the parent's domain, and brings its values into the domain's form.
     pub(super) fn settle(&mut self, domain: &Domain) -> Result<(), SpaceError> {
         if domain.cardinality().is_none() {
-            return Err(SpaceError::ContinuousParent {
-                parent: self.parent().to_owned(),
-            });
+            return Err(SpaceError::ContinuousParent { parent: self.parent().to_owned() });
         }
         match self {
             Condition::OneOf { parent, values } => {
                 if values.is_empty() {
-                    return Err(SpaceError::EmptyCondition {
-                        parent: parent.clone(),
-                    });
+                    return Err(SpaceError::EmptyCondition { parent: parent.clone() });
                 }
                 for value in values {
-                    *value = domain
-                        .coerce(value.clone())
-                        .map_err(SpaceError::of(parent))?;
+                    *value = domain.coerce(value.clone()).map_err(SpaceError::of(parent))?;
                 }
                 Ok(())
             }
@@ -153,14 +126,7 @@ impl Condition {
                     Domain::Choice(choice) => choice.holds_only_integers(),
                     Domain::Float(_) | Domain::Boolean => false,
                 };
-                if integers {
-                    Ok(())
-                } else {
-                    Err(SpaceError::NotANumber {
-                        parent: parent.clone(),
-                        bound: *bound,
-                    })
-                }
+                if integers { Ok(()) } else { Err(SpaceError::NotANumber { parent: parent.clone(), bound: *bound }) }
             }
         }
     }

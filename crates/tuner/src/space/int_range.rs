@@ -21,27 +21,16 @@ pub struct IntRange {
 
 impl IntRange {
     /// See [`Domain::int_with`](super::Domain::int_with).
-    pub(super) fn new(
-        min: i64,
-        max: i64,
-        step: Option<i64>,
-        sampling: Sampling,
-    ) -> Result<Self, SpaceError> {
+    pub(super) fn new(min: i64, max: i64, step: Option<i64>, sampling: Sampling) -> Result<Self, SpaceError> {
         if min > max {
-            return Err(SpaceError::EmptyRange {
-                min: min.into(),
-                max: max.into(),
-            });
+            return Err(SpaceError::EmptyRange { min: min.into(), max: max.into() });
         }
         if !sampling.is_linear() && min <= 0 {
             return Err(SpaceError::LogOfNothing { min: min.into() });
         }
         let least_step = i64::from(!sampling.is_linear());
         if let Some(step) = step.filter(|step| *step <= least_step) {
-            return Err(SpaceError::Step {
-                step: step.into(),
-                above: least_step,
-            });
+            return Err(SpaceError::Step { step: step.into(), above: least_step });
         }
         let span = i128::from(max) - i128::from(min);
         let count = match (sampling.is_linear(), step) {
@@ -52,20 +41,10 @@ impl IntRange {
                 values.take_while(|value| *value <= max).count() as i128
             }
         };
-        let too_large_for_log =
-            !sampling.is_linear() && step.is_none() && max.unsigned_abs() > MOST_VALUES;
+        let too_large_for_log = !sampling.is_linear() && step.is_none() && max.unsigned_abs() > MOST_VALUES;
         match u64::try_from(count) {
-            Ok(count) if count <= MOST_VALUES && !too_large_for_log => Ok(Self {
-                min,
-                max,
-                step,
-                sampling,
-                count,
-            }),
-            _ => Err(SpaceError::TooManyValues {
-                min: min.into(),
-                max: max.into(),
-            }),
+            Ok(count) if count <= MOST_VALUES && !too_large_for_log => Ok(Self { min, max, step, sampling, count }),
+            _ => Err(SpaceError::TooManyValues { min: min.into(), max: max.into() }),
         }
     }
 
@@ -134,9 +113,7 @@ impl IntRange {
             self.nth(cell(u, self.count))
         } else {
             // One past the maximum, so that it has a cell of its own.
-            let value = self
-                .sampling
-                .place(self.min as f64, self.max as f64 + 1.0, u);
+            let value = self.sampling.place(self.min as f64, self.max as f64 + 1.0, u);
             (value as i64).clamp(self.min, self.max)
         }
     }
@@ -146,8 +123,7 @@ impl IntRange {
         Some(if self.has_even_cells() {
             middle(index, self.count)
         } else {
-            self.sampling
-                .locate(self.min as f64, self.max as f64 + 1.0, value as f64 + 0.5)
+            self.sampling.locate(self.min as f64, self.max as f64 + 1.0, value as f64 + 0.5)
         })
     }
 

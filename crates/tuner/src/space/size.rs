@@ -65,9 +65,7 @@ impl Count {
     fn join(self, other: Count, operation: fn(u128, u128) -> Option<u128>) -> Count {
         match (self, other) {
             (Count::Infinite, _) | (_, Count::Infinite) => Count::Infinite,
-            (Count::Finite(a), Count::Finite(b)) => {
-                operation(a, b).map_or(Count::Overflow, Count::Finite)
-            }
+            (Count::Finite(a), Count::Finite(b)) => operation(a, b).map_or(Count::Overflow, Count::Finite),
             _ => Count::Overflow,
         }
     }
@@ -75,21 +73,14 @@ impl Count {
 
 pub(super) fn size(space: &Space) -> Size {
     let open = (0..space.hyperparameters.len())
-        .map(|position| Open {
-            position,
-            parents: space.parents[position].clone(),
-        })
+        .map(|position| Open { position, parents: space.parents[position].clone() })
         .collect();
     match count(space, open) {
         Count::Finite(size) => Size::Finite(size),
         Count::Overflow => Size::Overflow,
         Count::Infinite => {
             let domains = space.hyperparameters.iter().map(|hp| &hp.domain);
-            Size::Infinite {
-                continuous: domains
-                    .filter(|domain| domain.cardinality().is_none())
-                    .count(),
-            }
+            Size::Infinite { continuous: domains.filter(|domain| domain.cardinality().is_none()).count() }
         }
     }
 }
@@ -97,20 +88,12 @@ pub(super) fn size(space: &Space) -> Size {
 /// Independent groups multiply. Within a group, the values of one parent that decide the same conditions are counted
 /// together; once it is decided, what depended on it alone falls apart into independent groups.
 fn count(space: &Space, open: Vec<Open>) -> Count {
-    groups(open)
-        .into_iter()
-        .map(|group| count_group(space, group))
-        .fold(Count::Finite(1), Count::times)
+    groups(open).into_iter().map(|group| count_group(space, group)).fold(Count::Finite(1), Count::times)
 }
 
 fn count_group(space: &Space, mut group: Vec<Open>) -> Count {
     // Conditions have no circles, so that something is free of them; decide what most depends on first.
-    let dependants = |position: usize| {
-        group
-            .iter()
-            .filter(|open| open.parents.contains(&position))
-            .count()
-    };
+    let dependants = |position: usize| group.iter().filter(|open| open.parents.contains(&position)).count();
     let Some(decided) = (0..group.len())
         .filter(|index| group[*index].parents.is_empty())
         .max_by_key(|index| dependants(group[*index].position))
@@ -128,8 +111,7 @@ fn count_group(space: &Space, mut group: Vec<Open>) -> Count {
     values_by_outcome(space, position, domain, cardinality, &group)
         .into_iter()
         .map(|(value, values)| {
-            Count::Finite(values.into())
-                .times(count(space, decide(space, &group, position, &value)))
+            Count::Finite(values.into()).times(count(space, decide(space, &group, position, &value)))
         })
         .fold(Count::Finite(0), Count::plus)
 }
@@ -146,20 +128,14 @@ fn values_by_outcome(
         .iter()
         .flat_map(|open| {
             let conditions = &space.hyperparameters[open.position].conditions;
-            conditions
-                .iter()
-                .zip(&space.parents[open.position])
-                .filter(|(_, parent)| **parent == position)
+            conditions.iter().zip(&space.parents[open.position]).filter(|(_, parent)| **parent == position)
         })
         .map(|(condition, _)| condition)
         .collect();
     let mut by_outcome: BTreeMap<Vec<bool>, (Value, u64)> = BTreeMap::new();
     for run in runs(domain, cardinality, &conditions).windows(2) {
         let value = domain.nth(run[0]);
-        let outcome = conditions
-            .iter()
-            .map(|condition| condition.holds(&value))
-            .collect();
+        let outcome = conditions.iter().map(|condition| condition.holds(&value)).collect();
         by_outcome.entry(outcome).or_insert((value, 0)).1 += run[1] - run[0];
     }
     by_outcome.into_values().collect()
@@ -191,12 +167,8 @@ fn runs(domain: &Domain, cardinality: u64, conditions: &[&Condition]) -> Vec<u64
 fn decide(space: &Space, group: &[Open], position: usize, value: &Value) -> Vec<Open> {
     let mut gone = vec![false; space.hyperparameters.len()];
     for open in group {
-        let mut conditions = space.hyperparameters[open.position]
-            .conditions
-            .iter()
-            .zip(&space.parents[open.position]);
-        gone[open.position] =
-            conditions.any(|(condition, parent)| *parent == position && !condition.holds(value));
+        let mut conditions = space.hyperparameters[open.position].conditions.iter().zip(&space.parents[open.position]);
+        gone[open.position] = conditions.any(|(condition, parent)| *parent == position && !condition.holds(value));
     }
     for &inner in &space.order {
         gone[inner] = gone[inner] || space.parents[inner].iter().any(|parent| gone[*parent]);
@@ -204,12 +176,7 @@ fn decide(space: &Space, group: &[Open], position: usize, value: &Value) -> Vec<
     let left = group.iter().filter(|open| !gone[open.position]);
     left.map(|open| Open {
         position: open.position,
-        parents: open
-            .parents
-            .iter()
-            .copied()
-            .filter(|parent| *parent != position)
-            .collect(),
+        parents: open.parents.iter().copied().filter(|parent| *parent != position).collect(),
     })
     .collect()
 }
@@ -222,10 +189,7 @@ fn groups(open: Vec<Open>) -> Vec<Vec<Open>> {
             group.iter().any(|other| {
                 other.parents.contains(&item.position)
                     || item.parents.contains(&other.position)
-                    || other
-                        .parents
-                        .iter()
-                        .any(|parent| item.parents.contains(parent))
+                    || other.parents.iter().any(|parent| item.parents.contains(parent))
             })
         };
         let (touching, apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(joined);

@@ -148,21 +148,16 @@ impl Visitor<'_> for ValueVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        i64::try_from(value).map(Value::Int).map_err(|_| {
-            E::custom(format_args!(
-                "{value} is too large for an integer: the largest is {}",
-                i64::MAX
-            ))
-        })
+        i64::try_from(value)
+            .map(Value::Int)
+            .map_err(|_| E::custom(format_args!("{value} is too large for an integer: the largest is {}", i64::MAX)))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         if value.is_finite() {
             Ok(Value::Float(value))
         } else {
-            Err(E::custom(format_args!(
-                "expected a finite number, found {value}"
-            )))
+            Err(E::custom(format_args!("expected a finite number, found {value}")))
         }
     }
 

@@ -1,0 +1,54 @@
+//! Where trials are kept.
+
+mod atomic;
+mod directory;
+mod error;
+mod json;
+mod memory;
+
+use std::path::PathBuf;
+
+use crate::trial::{Trial, TrialId};
+
+pub use atomic::write_atomically;
+pub use directory::{DirectoryStore, FORMAT, StudyRecord, check_name};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+
+/// Where the trials of one study are kept.
+pub trait Store: Send {
+    /// Everything kept so far.
+    ///
+    /// # Errors
+    /// When it cannot be read. A trial that can be read but makes no sense is no error: it is set aside.
+    fn load(&mut self) -> Result<Loaded, StoreError>;
+
+    /// Keeps a trial, in place of what was kept of it before. Once this returns, the trial survives whatever happens to
+    /// the process or the machine.
+    ///
+    /// # Errors
+    /// When it cannot be written. What was kept before is then still there.
+    fn save(&mut self, trial: &Trial) -> Result<(), StoreError>;
+}
+
+/// What a store had.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The trials, by ascending number.
+    pub trials: Vec<Trial>,
+    /// What made no sense.
+    pub damaged: Vec<Damaged>,
+    /// The largest number that any trial ever had, lost ones included.
+    pub last: Option<TrialId>,
+}
+
+/// A trial that makes no sense, and where it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// The file it was in.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub message: String,
+    /// The name it was set aside under; `None` when it was only read.
+    pub moved_to: Option<PathBuf>,
+}

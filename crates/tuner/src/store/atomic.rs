@@ -1,0 +1,52 @@
+//! Files that are written whole or not at all.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+/// The ending of a file that is being written.
+pub(super) const UNFINISHED: &str = ".tmp";
+
+/// Replaces a file whole. Whenever the process or the machine stops, the file holds either what it held before or all
+/// of `bytes`; once this returns, it holds `bytes`.
+///
+/// Written beside (`x.json.tmp`), synced, renamed, and the folder synced.
+///
+/// # Errors
+/// When the system refuses; the file is then as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let unfinished = unfinished(path);
+    let written = write_synced(&unfinished, bytes)
+        .and_then(|()| fs::rename(&unfinished, path))
+        .map_err(StoreError::io("write", path));
+    if written.is_err() {
+        // Best effort: a leftover is ignored, and removed when the study is opened.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    PathBuf::from(name)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the names in a folder as durable as the files' contents.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    // Other systems do not open folders, and order the renames themselves.
+    if cfg!(unix) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", folder))?;
+    }
+    Ok(())
+}
