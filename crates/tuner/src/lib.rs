@@ -68,6 +68,7 @@ pub mod trial;
 pub use history::History;
 pub use objective::{Direction, Objective};
 pub use space::{Condition, Domain, Hyperparameter, Params, Sampling, Size, Space, SpaceError, Value};
-pub use strategy::Decision;
+pub use store::StoreError;
+pub use strategy::{Decision, StrategyError};
 pub use study::{Ask, Assignment, Outcome, StopReason, Study, StudyError, StudySettings, TrialError, TrialRun};
 pub use trial::{Epoch, Execution, Failure, FailureReason, Infeasible, InfeasibleReason, Trial, TrialId, TrialState};

@@ -6,6 +6,7 @@ mod error;
 mod json;
 mod memory;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::trial::{Trial, TrialId};
@@ -51,4 +52,15 @@ pub struct Damaged {
     pub message: String,
     /// The name it was set aside under; `None` when it was only read.
     pub moved_to: Option<PathBuf>,
+}
+
+/// `trials/0007.json: expected value at line 1; it is now 0007.json.damaged`.
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is damaged: {}", self.path.display(), self.message)?;
+        match &self.moved_to {
+            Some(moved_to) => write!(f, ". It was set aside as {}", moved_to.display()),
+            None => Ok(()),
+        }
+    }
 }

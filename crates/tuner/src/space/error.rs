@@ -136,6 +136,30 @@ pub enum SpaceError {
 }
 
 impl SpaceError {
+    /// The hyperparameter that the error is about, by which a caller finds its place in a file.
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Hyperparameter { name, .. }
+            | Self::DuplicateName { name }
+            | Self::UnknownParent { name, .. }
+            | Self::Cycle { name }
+            | Self::Unknown { name, .. }
+            | Self::Inactive { name, .. }
+            | Self::Missing { name } => Some(name),
+            Self::ContinuousParent { parent }
+            | Self::NotANumber { parent, .. }
+            | Self::EmptyCondition { parent } => Some(parent),
+            Self::EmptyRange { .. }
+            | Self::NotFinite { .. }
+            | Self::Step { .. }
+            | Self::LogOfNothing { .. }
+            | Self::TooManyValues { .. }
+            | Self::NoValues
+            | Self::DuplicateValue { .. }
+            | Self::NotAMember { .. } => None,
+        }
+    }
+
     pub(super) fn of(name: &str) -> impl Fn(SpaceError) -> SpaceError {
         move |source| SpaceError::Hyperparameter { name: name.to_owned(), source: Box::new(source) }
     }

@@ -94,9 +94,17 @@ impl DirectoryStore {
         Ok(Self { trials: folder.join("trials"), _lock: lock(folder)? })
     }
 
+    /// Replaces what the folder says of the study: settings that may change while it goes on.
+    ///
+    /// # Errors
+    /// When the system refuses; the old record is then still there.
+    pub fn rewrite(&self, folder: &Path, record: &StudyRecord) -> Result<(), StoreError> {
+        write_atomically(&record_path(folder), &json::to_bytes(record, "the study's record")?)
+    }
+
     fn begin(self, folder: &Path, record: &StudyRecord) -> Result<Self, StoreError> {
         self.make_trials_folder()?;
-        write_atomically(&record_path(folder), &json::to_bytes(record, "the study's record")?)?;
+        self.rewrite(folder, record)?;
         Ok(self)
     }
 
