@@ -310,4 +310,6 @@ fn parents_first(parents: &[Vec<usize>]) -> Result<Vec<usize>, usize> {
 }
 
 #[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod tests;

@@ -323,3 +323,6 @@ impl Trial {
         })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod arbitrary;

@@ -21,7 +21,7 @@ impl Choice {
             if let Value::Float(x) = value
                 && !x.is_finite()
             {
-                return Err(SpaceError::NotFinite { min: *x, max: *x });
+                return Err(SpaceError::NotANumber { value: *x });
             }
             if values[..i].contains(value) {
                 return Err(SpaceError::DuplicateValue { value: value.clone() });

@@ -15,7 +15,7 @@ pub enum SpaceError {
         max: Value,
     },
     /// A bound or a step is NaN or infinite, or the range is wider than a float.
-    #[error("a range needs finite numbers and a finite width, found {min} to {max}")]
+    #[error("a range needs finite numbers and a finite width, found {min:?} to {max:?}")]
     NotFinite {
         /// The smaller end.
         min: f64,
@@ -43,6 +43,12 @@ pub enum SpaceError {
         min: Value,
         /// The larger end.
         max: Value,
+    },
+    /// A number that is NaN or infinite.
+    #[error("expected a finite number, found {value}")]
+    NotANumber {
+        /// What was found.
+        value: f64,
     },
     /// A choice of nothing.
     #[error("a choice needs at least one value")]
@@ -97,13 +103,21 @@ pub enum SpaceError {
         /// The parent.
         parent: String,
     },
-    /// A condition that no value fulfils or that is not about numbers.
+    /// A bound for a parent without integers.
     #[error("the condition `{parent} > {bound}` needs a parent that holds integers")]
-    NotANumber {
+    NotAnInteger {
         /// The parent.
         parent: String,
         /// The bound.
         bound: i64,
+    },
+    /// A condition on a value that its parent cannot have.
+    #[error("the condition on `{parent}`: {source}")]
+    ConditionValue {
+        /// The parent.
+        parent: String,
+        /// What is wrong with the value.
+        source: Box<SpaceError>,
     },
     /// A condition without values.
     #[error("the condition on `{parent}` lists no value: it would never hold")]

@@ -34,8 +34,11 @@ impl FloatRange {
         if min > max {
             return Err(SpaceError::EmptyRange { min: min.into(), max: max.into() });
         }
-        if !sampling.is_linear() && (min <= 0.0 || !(max / min).is_finite()) {
+        if !sampling.is_linear() && min <= 0.0 {
             return Err(SpaceError::LogOfNothing { min: min.into() });
+        }
+        if !sampling.is_linear() && !(max / min).is_finite() {
+            return Err(SpaceError::NotFinite { min, max });
         }
         let least_step = i32::from(!sampling.is_linear());
         if let Some(step) = step.filter(|step| !step.is_finite() || *step <= f64::from(least_step)) {

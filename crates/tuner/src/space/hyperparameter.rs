@@ -116,7 +116,10 @@ impl Condition {
                     return Err(SpaceError::EmptyCondition { parent: parent.clone() });
                 }
                 for value in values {
-                    *value = domain.coerce(value.clone()).map_err(SpaceError::of(parent))?;
+                    *value = domain.coerce(value.clone()).map_err(|source| SpaceError::ConditionValue {
+                        parent: parent.clone(),
+                        source: Box::new(source),
+                    })?;
                 }
                 Ok(())
             }
@@ -126,7 +129,7 @@ impl Condition {
                     Domain::Choice(choice) => choice.holds_only_integers(),
                     Domain::Float(_) | Domain::Boolean => false,
                 };
-                if integers { Ok(()) } else { Err(SpaceError::NotANumber { parent: parent.clone(), bound: *bound }) }
+                if integers { Ok(()) } else { Err(SpaceError::NotAnInteger { parent: parent.clone(), bound: *bound }) }
             }
         }
     }

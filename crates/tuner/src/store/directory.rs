@@ -109,6 +109,9 @@ impl DirectoryStore {
     }
 
     fn make_trials_folder(&self) -> Result<(), StoreError> {
+        if self.trials.is_dir() {
+            return Ok(());
+        }
         fs::create_dir_all(&self.trials).map_err(StoreError::io("make the folder", &self.trials))?;
         self.trials.parent().map_or(Ok(()), sync_folder)
     }
