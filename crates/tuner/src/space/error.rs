@@ -161,10 +161,12 @@ impl SpaceError {
             | Self::Inactive { name, .. }
             | Self::Missing { name } => Some(name),
             Self::ContinuousParent { parent }
-            | Self::NotANumber { parent, .. }
+            | Self::NotAnInteger { parent, .. }
+            | Self::ConditionValue { parent, .. }
             | Self::EmptyCondition { parent } => Some(parent),
             Self::EmptyRange { .. }
             | Self::NotFinite { .. }
+            | Self::NotANumber { .. }
             | Self::Step { .. }
             | Self::LogOfNothing { .. }
             | Self::TooManyValues { .. }
