@@ -80,6 +80,7 @@ impl ImageData {
     /// # Panics
     ///
     /// If an index is not below [`len`](Self::len).
+    #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut samples = Vec::with_capacity(indices.len() * self.shape.elements());
         for &index in indices {

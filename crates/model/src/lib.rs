@@ -1,5 +1,13 @@
 //! Image data sets, convolutional networks of variable depth and their training, in Burn.
 
+pub mod cnn;
+pub mod filters;
+pub mod hyperparameters;
 mod image_data;
+pub mod layers;
+mod named;
+pub mod preprocess;
+pub mod train;
 
+pub use hyperparameters::Config;
 pub use image_data::{ImageData, InputShape};

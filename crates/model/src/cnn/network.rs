@@ -1,0 +1,191 @@
+//! The network itself, as a Burn module.
+
+mod convolution;
+
+use burn::module::{Initializer, Module, ModuleVisitor, Param};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Shape, Tensor};
+
+use self::convolution::{Convolution2d, Convolution3d, Spatial};
+use super::Head;
+use super::plan::{BlockPlan, DensePlan, Infeasible, Plan};
+use crate::layers::{activate, pool};
+
+/// A convolutional network built from a [`Plan`].
+///
+/// Weights start Glorot uniform and biases at zero, as in Keras; Burn's own layers would start
+/// both Kaiming uniform. Batch normalisation has ε = 1e-3 (Keras) and moves its running statistics
+/// by a tenth each batch (`PyTorch`): the hundredth of Keras needs more batches than short
+/// trainings have.
+#[derive(Module, Debug)]
+pub struct Cnn {
+    features: Features,
+    dense: Vec<DenseBlock>,
+    #[module(skip)]
+    head: Head,
+    #[module(skip)]
+    input: Vec<usize>,
+}
+
+/// The convolutions, over images or over volumes.
+#[derive(Module, Debug)]
+enum Features {
+    Planes(Vec<Block<Convolution2d>>),
+    Volumes(Vec<Block<Convolution3d>>),
+}
+
+#[derive(Module, Debug)]
+struct Block<C: Module> {
+    convolution: C,
+    norm: Option<BatchNorm>,
+    dropout: Dropout,
+    #[module(skip)]
+    plan: BlockPlan,
+}
+
+#[derive(Module, Debug)]
+struct DenseBlock {
+    linear: Linear,
+    dropout: Dropout,
+    #[module(skip)]
+    plan: DensePlan,
+}
+
+impl Cnn {
+    /// Builds the network on `device`; for training the device must have autodiff.
+    ///
+    /// All weights are drawn at once, in the order of the layers, from the device's random stream.
+    ///
+    /// # Errors
+    ///
+    /// When the plan is infeasible: such a network is never built.
+    pub fn new(plan: &Plan, device: &Device) -> Result<Self, Infeasible> {
+        if let Some(reason) = plan.infeasible() {
+            return Err(reason.clone());
+        }
+        let features = if plan.input.dims.len() == 3 {
+            Features::Volumes(blocks(plan, device, Convolution3d::new))
+        } else {
+            Features::Planes(blocks(plan, device, Convolution2d::new))
+        };
+        let cnn = Self {
+            features,
+            dense: plan
+                .dense
+                .iter()
+                .map(|plan| DenseBlock::new(plan, device))
+                .collect(),
+            head: plan.head,
+            input: [&[plan.input.channels], plan.input.dims.as_slice()].concat(),
+        };
+        cnn.visit(&mut Draw);
+        Ok(cnn)
+    }
+
+    /// Logits `[batch, classes]` of samples `[batch, values]`, each laid out
+    /// `[channels, (depth,) height, width]`.
+    pub fn forward(&self, samples: Tensor<2>) -> Tensor<2> {
+        let shape = |batch| Shape::from([&[batch], self.input.as_slice()].concat());
+        let [batch, _] = samples.dims();
+        let row = match &self.features {
+            Features::Planes(blocks) => {
+                through(blocks, self.head, samples.reshape::<4, _>(shape(batch)))
+            }
+            Features::Volumes(blocks) => {
+                through(blocks, self.head, samples.reshape::<5, _>(shape(batch)))
+            }
+        };
+        self.dense.iter().fold(row, |x, block| block.forward(x))
+    }
+}
+
+fn blocks<C: Module>(
+    plan: &Plan,
+    device: &Device,
+    convolution: fn(&BlockPlan, &[usize], &Device) -> C,
+) -> Vec<Block<C>> {
+    let mut input = &plan.input.dims;
+    plan.blocks
+        .iter()
+        .map(|block| {
+            let built = Block {
+                convolution: convolution(block, input, device),
+                norm: block.batch_norm.then(|| {
+                    BatchNormConfig::new(block.filters)
+                        .with_epsilon(1e-3)
+                        .with_momentum(0.1)
+                        .init(device)
+                }),
+                dropout: DropoutConfig::new(block.dropout).init(),
+                plan: block.clone(),
+            };
+            input = block
+                .pool
+                .as_ref()
+                .map_or(&block.output, |pool| &pool.output);
+            built
+        })
+        .collect()
+}
+
+fn through<C: Spatial<D>, const D: usize>(
+    blocks: &[Block<C>],
+    head: Head,
+    x: Tensor<D>,
+) -> Tensor<2> {
+    let maps = blocks.iter().fold(x, |x, block| block.forward(x));
+    match head {
+        Head::Flatten => maps.flatten(1, D - 1),
+        Head::GlobalAverage => pool::global_average(maps),
+        Head::GlobalMax => pool::global_max(maps),
+    }
+}
+
+impl<C: Module> Block<C> {
+    fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D>
+    where
+        C: Spatial<D>,
+    {
+        let mut y = self.convolution.forward(x.clone());
+        if let Some(norm) = &self.norm {
+            y = norm.forward(y);
+        }
+        y = activate(self.plan.activation, y);
+        if self.plan.residual {
+            y = y + x;
+        }
+        if let Some(pool) = &self.plan.pool {
+            y = C::pool(pool, y);
+        }
+        self.dropout.forward(y)
+    }
+}
+
+impl DenseBlock {
+    fn new(plan: &DensePlan, device: &Device) -> Self {
+        let mut linear = LinearConfig::new(plan.inputs, plan.units)
+            .with_initializer(Initializer::XavierUniform { gain: 1.0 })
+            .init(device);
+        linear.bias = Some(Initializer::Zeros.init([plan.units], device));
+        Self {
+            linear,
+            dropout: DropoutConfig::new(plan.dropout).init(),
+            plan: plan.clone(),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.dropout
+            .forward(activate(self.plan.activation, self.linear.forward(x)))
+    }
+}
+
+/// Draws every parameter: Burn would wait for its first use, and the order of first uses would then
+/// decide which random numbers it gets.
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let _ = param.val();
+    }
+}

@@ -1,0 +1,5 @@
+//! Training and evaluation.
+
+mod config;
+
+pub use config::{ClassWeights, OptimizerKind, Schedule, ScheduleKind, TrainConfig};
