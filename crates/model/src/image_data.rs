@@ -14,10 +14,7 @@ pub struct InputShape {
 impl InputShape {
     /// A shape of `channels` planes (or volumes) of `dims`.
     pub fn new(channels: usize, dims: impl Into<Vec<usize>>) -> Self {
-        Self {
-            channels,
-            dims: dims.into(),
-        }
+        Self { channels, dims: dims.into() }
     }
 
     /// Values in one sample: channels times every dimension.
