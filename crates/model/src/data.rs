@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Samples are `[channels, height, width]` for images and `[channels, depth, height, width]` for volumes and clips, one byte
-//! a value. [`catalog()`] lists every data set with its shape, licence and source.
+//! a value. [`catalog()`] lists every data set with its shape, licence and source; [`fetch()`] downloads those that have a
+//! public address.
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ mod catalog;
 mod cifar;
 mod digits;
 mod error;
+mod fetch;
 mod folder;
 mod idx;
 mod npy;
@@ -33,9 +35,13 @@ mod npz;
 mod read;
 mod split;
 mod synthetic;
+#[cfg(test)]
+mod test_server;
+mod unpack;
 
 pub use catalog::{Content, DATA_FOLDER, DatasetInfo, Download, Origin, RemoteFile, SystemCopy, catalog, info, locate};
 pub use error::DataError;
+pub use fetch::fetch;
 pub use split::{Split, Validation};
 
 use catalog::Format;
