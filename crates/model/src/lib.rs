@@ -1,12 +1,9 @@
 //! Image data sets, convolutional networks of variable depth and their training, in Burn.
 
-<<<<<<< Updated upstream
 pub mod cnn;
+pub mod data;
 pub mod filters;
 pub mod hyperparameters;
-=======
-pub mod data;
->>>>>>> Stashed changes
 mod image_data;
 pub mod layers;
 mod named;
