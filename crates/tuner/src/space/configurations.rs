@@ -1,6 +1,6 @@
 //! Enumerating the configurations of a space.
 
-use super::{Params, Space, Value};
+use super::{Domain, Params, Space, Value};
 
 /// Every configuration of a space, once each, lazily: the full product with the last hyperparameter fastest, conditions
 /// respected. (A parent that is declared after its child counts as declared before it.)
@@ -55,7 +55,7 @@ impl<'s> Configurations<'s> {
                     let default = hp.domain.index_of(&hp.default_value()).unwrap_or(0);
                     Axis { count, default, points: None }
                 } else {
-                    let values = continuous_points(&hp.default_value(), points, |u| hp.domain.value_at(u));
+                    let values = continuous_points(&hp.domain, &hp.default_value(), points);
                     let default = values.iter().position(|value| *value == hp.default_value()).unwrap_or(0);
                     Axis { count: values.len() as u64, default: default as u64, points: Some(values) }
                 }
@@ -155,9 +155,12 @@ impl Iterator for Configurations<'_> {
     }
 }
 
-fn continuous_points(default: &Value, points: u32, value_at: impl Fn(f64) -> Value) -> Vec<Value> {
-    match points {
-        0 | 1 => vec![default.clone()],
-        points => (0..points).map(|i| value_at(f64::from(i) / f64::from(points - 1))).collect(),
+fn continuous_points(domain: &Domain, default: &Value, points: u32) -> Vec<Value> {
+    match (points, domain) {
+        (2.., Domain::Float(range)) => {
+            let last = f64::from(points - 1);
+            (0..points).map(|i| Value::Float(range.tidy_value_at(f64::from(i) / last))).collect()
+        }
+        _ => vec![default.clone()],
     }
 }

@@ -132,6 +132,11 @@ impl FloatRange {
         }
     }
 
+    /// The value at `u`, with as few digits as one would write: 0.001, not 0.0010000000000000002.
+    pub(super) fn tidy_value_at(&self, u: f64) -> f64 {
+        significant(self.value_at(u)).clamp(self.min, self.max)
+    }
+
     pub(super) fn unit_of(&self, value: f64) -> Option<f64> {
         match self.count {
             Some(count) => self.index_of(value).map(|index| middle(index, count)),

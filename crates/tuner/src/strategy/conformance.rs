@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 
-use super::{Decision, Strategy, StrategyError};
+use super::draw::Draw;
+use super::{Decision, Grid, Proposal, Random, Strategy, StrategyError, StudyView};
 use crate::history::History;
 use crate::objective::{Direction, Objective};
 use crate::space::{Domain, Hyperparameter, Params, Sampling, Space};
-use crate::store::MemoryStore;
+use crate::store::{DirectoryStore, FORMAT, Loaded, MemoryStore, Store, StoreError, StudyRecord};
 use crate::study::{Ask, Assignment, Outcome, StopReason, Study, StudyError, StudySettings};
 use crate::trial::{Epoch, Failure, FailureReason, Infeasible, InfeasibleReason, Trial, TrialId, TrialState};
 
@@ -84,9 +85,13 @@ impl Case {
     }
 
     fn open(&self, make: Make, store: &MemoryStore) -> Study {
+        self.open_on(make, store.clone())
+    }
+
+    fn open_on(&self, make: Make, store: impl Store + 'static) -> Study {
         let objective = Objective::new("score", self.direction);
         let (space, settings) = (self.space.clone(), self.settings.clone());
-        Study::new(space, objective, make(), Box::new(store.clone()), settings).unwrap().with_feasibility(self.feasible)
+        Study::new(space, objective, make(), Box::new(store), settings).unwrap().with_feasibility(self.feasible)
     }
 
     fn run(&self, make: Make) -> (History, StopReason) {
@@ -320,6 +325,126 @@ pub(crate) fn history_is_all_it_knows(make: Make) {
         let calls = 1 + u64::from(case.settings.epochs) + 1;
         while case.go_on(&mut case.open(make, &store), calls).unwrap().is_none() {}
         assert_eq!(timeless(case.open(make, &store).history()), whole);
+    }
+}
+
+/// Trains two epochs, then the better half to the end; and stops what is bad after an epoch.
+#[derive(Default)]
+struct Halving {
+    draw: Draw,
+}
+
+impl Strategy for Halving {
+    fn name(&self) -> &'static str {
+        "halving"
+    }
+
+    fn propose(&mut self, study: &StudyView<'_>) -> Result<Proposal, StrategyError> {
+        let drawn = if study.trials_left > 0 { self.draw.next(study, [])? } else { None };
+        if let Some(drawn) = drawn {
+            return Ok(drawn.start(2));
+        }
+        let mut reached: Vec<_> = study.history.at_budget(study.objective, 2).collect();
+        reached.sort_by(|(a, x), (b, y)| x.total_cmp(y).then(a.id.cmp(&b.id)));
+        let mut better = reached.iter().take(reached.len().div_ceil(2)).map(|(trial, _)| *trial);
+        let promoted = better.find(|trial| trial.state == TrialState::Paused);
+        Ok(promoted.map_or(Proposal::Exhausted, |trial| Proposal::Resume { trial: trial.id, budget: study.epochs }))
+    }
+
+    fn decide(&self, study: &StudyView<'_>, trial: TrialId) -> Decision {
+        let known = study.history.get(trial).expect("it has just reported");
+        match known.score {
+            Some(score) if trial.0 > 3 && score > 10.0 => Decision::Stop,
+            _ if trial.0 == 3 => Decision::Pause,
+            _ => Decision::Continue,
+        }
+    }
+}
+
+/// The study itself keeps its promise to a strategy that pauses, promotes and stops trials.
+#[test]
+fn a_resumed_study_of_pauses_is_the_uninterrupted_one() {
+    let make: Make = || Box::new(Halving::default());
+    let case = Case {
+        settings: StudySettings { epochs: 3, ..Case::new(two_dozen(), 8).settings },
+        ..Case::new(two_dozen(), 8)
+    };
+    let (history, _) = case.run(make);
+    for state in [TrialState::Paused, TrialState::Completed, TrialState::Pruned] {
+        assert!(history.iter().any(|trial| trial.state == state), "nothing is {state}");
+    }
+    a_resumed_study_is_the_uninterrupted_one(make);
+}
+
+/// A store that fails from some write on, as a full disk does.
+struct Failing {
+    store: MemoryStore,
+    writes_left: u64,
+}
+
+impl Store for Failing {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        self.store.load()
+    }
+
+    fn save(&mut self, trial: &Trial) -> Result<(), StoreError> {
+        if self.writes_left == 0 {
+            return Err(StoreError::Locked { path: "nowhere".into(), holder: None });
+        }
+        self.writes_left -= 1;
+        self.store.save(trial)
+    }
+}
+
+#[test]
+fn a_study_whose_store_failed_at_any_write_goes_on() {
+    for make in
+        [(|| Box::new(Halving::default())) as Make, || Box::new(Random::default()), || Box::new(Grid::default())]
+    {
+        let case = Case::new(two_dozen(), 6);
+        let whole = timeless(&case.run(make).0);
+        for writes_left in 0.. {
+            let store = MemoryStore::new();
+            let failing = Failing { store: store.clone(), writes_left };
+            let outcome = case.go_on(&mut case.open_on(make, failing), u64::MAX);
+            let mut again = case.open(make, &store);
+            case.go_on(&mut again, u64::MAX).unwrap();
+            assert_eq!(timeless(again.history()), whole, "failed after {writes_left} writes");
+            if outcome.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+/// The same on disk: what a process leaves there is what the next one needs.
+#[test]
+fn a_study_in_a_folder_is_resumed_after_any_call() {
+    let case = Case::new(two_dozen(), 3);
+    let make: Make = || Box::new(Random::default());
+    let whole = timeless(&case.run(make).0);
+    let record = StudyRecord {
+        format: FORMAT,
+        program: String::new(),
+        created: String::new(),
+        name: "resumed".to_owned(),
+        strategy: "random".to_owned(),
+        seed: 0,
+        objective: Objective::new("score", Direction::Minimize),
+        study: serde_json::Value::Null,
+        space: two_dozen(),
+    };
+    for calls in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let created = DirectoryStore::create(folder.path(), &record).unwrap();
+        let finished = case.go_on(&mut case.open_on(make, created), calls).unwrap();
+        let (opened, _) = DirectoryStore::open(folder.path()).unwrap();
+        let mut again = case.open_on(make, opened);
+        case.go_on(&mut again, u64::MAX).unwrap();
+        assert_eq!(timeless(again.history()), whole, "interrupted after {calls} calls");
+        if finished.is_some() {
+            break;
+        }
     }
 }
 

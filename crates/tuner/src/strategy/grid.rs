@@ -74,3 +74,77 @@ impl Grid {
         if study.history.started() > 0 { Ok(None) } else { sieve.nothing_found() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::Objective;
+    use crate::space::{Domain, Hyperparameter, Params, Sampling, Space};
+    use crate::store::{MemoryStore, Store};
+    use crate::study::{Study, StudySettings};
+    use crate::trial::{Execution, Trial, TrialId};
+
+    fn space() -> Space {
+        Space::new(vec![
+            Hyperparameter::new("layers", Domain::int(1, 2).unwrap()),
+            Hyperparameter::new("rate", Domain::float_with(1e-4, 1e-2, None, Sampling::Log).unwrap())
+                .with_default(3e-4)
+                .unwrap(),
+            Hyperparameter::new("units", Domain::int(7, 8).unwrap()).when_greater("layers", 1),
+        ])
+        .unwrap()
+    }
+
+    fn tried(store: MemoryStore, wish: Option<&Params>) -> Vec<String> {
+        let objective = Objective::infer("loss").unwrap();
+        let settings = StudySettings::default();
+        let mut study = Study::new(space(), objective, Box::new(Grid::new(3)), Box::new(store), settings).unwrap();
+        if let Some(wish) = wish {
+            study.enqueue(wish).unwrap();
+        }
+        study.run(|run| run.report([("loss", 1.0)]).map(|_| ()).map_err(Into::into)).unwrap();
+        study.history().iter().map(|trial| serde_json::to_string(&trial.params).unwrap()).collect()
+    }
+
+    #[test]
+    fn is_the_product_with_the_default_before_it() {
+        insta::assert_snapshot!(tried(MemoryStore::new(), None).join("\n"), @r#"
+    {"layers":1,"rate":0.0003}
+    {"layers":1,"rate":0.0001}
+    {"layers":1,"rate":0.001}
+    {"layers":1,"rate":0.01}
+    {"layers":2,"rate":0.0001,"units":7}
+    {"layers":2,"rate":0.0001,"units":8}
+    {"layers":2,"rate":0.001,"units":7}
+    {"layers":2,"rate":0.001,"units":8}
+    {"layers":2,"rate":0.01,"units":7}
+    {"layers":2,"rate":0.01,"units":8}
+    "#);
+    }
+
+    #[test]
+    fn goes_on_in_its_order_whatever_was_enqueued() {
+        let wish = Params::from_iter([("layers", 2.into()), ("rate", crate::Value::Float(1e-4))]);
+        let with_wish = tried(MemoryStore::new(), Some(&wish));
+        let mut in_order = tried(MemoryStore::new(), None);
+        in_order.remove(0);
+        let wished = in_order.remove(3);
+        in_order.insert(0, wished);
+        assert_eq!(with_wish, in_order);
+    }
+
+    #[test]
+    fn comes_back_to_what_was_lost() {
+        let mut store = MemoryStore::new();
+        let all: Vec<Params> = space().iter_with_points(3).collect();
+        // The file of trial 2 is gone.
+        for (id, params) in [(1, &all[0]), (3, &all[2])] {
+            let mut trial = Trial::new(TrialId(id), params.clone(), 1);
+            trial.executions.push(Execution::new(0));
+            store.save(&trial).unwrap();
+        }
+        let tried = tried(store, None);
+        assert_eq!(tried.len(), all.len());
+        assert_eq!(tried.last().unwrap(), &serde_json::to_string(&all[1]).unwrap());
+    }
+}
