@@ -420,7 +420,8 @@ fn a_study_whose_store_failed_at_any_write_goes_on() {
 /// The same on disk: what a process leaves there is what the next one needs.
 #[test]
 fn a_study_in_a_folder_is_resumed_after_any_call() {
-    let case = Case::new(two_dozen(), 3);
+    let mut case = Case::new(two_dozen(), 3);
+    case.settings.epochs = 2;
     let make: Make = || Box::new(Random::default());
     let whole = timeless(&case.run(make).0);
     let record = StudyRecord {
