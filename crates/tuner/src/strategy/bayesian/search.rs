@@ -1,0 +1,153 @@
+//! Where the acquisition function is largest, in a mixed and conditional space.
+//!
+//! Candidates come from the whole space and from the neighbourhoods of the best trials; from the most promising, a
+//! local search changes one hyperparameter at a time until nothing is gained. Only configurations that exist and were
+//! not tried are ever scored.
+
+use std::collections::HashSet;
+
+use rand::{Rng, RngExt};
+
+use super::super::encoding::{Encoding, Point, fingerprint};
+use super::kernel::Dimension;
+
+/// How hard to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Candidates drawn from the whole space.
+    pub drawn: usize,
+    /// Changes of several hyperparameters at once, around each of the best trials.
+    pub mutated: usize,
+    /// Candidates that a local search starts from.
+    pub climbs: usize,
+    /// Steps of a local search at most.
+    pub steps: usize,
+}
+
+/// At most this many neighbours along one dimension.
+const NEIGHBOURS: usize = 8;
+
+/// The best untried configuration found, complete with coordinates for what is inactive; `None` if every
+/// candidate was tried already. `score` is asked for many points at a time, inactive coordinates marked.
+pub fn maximize(
+    encoding: &Encoding<'_>,
+    incumbents: &[Point],
+    tried: &HashSet<u64>,
+    effort: Effort,
+    rng: &mut impl Rng,
+    mut score: impl FnMut(&[&[f64]]) -> Vec<f64>,
+) -> Option<Point> {
+    let mut pool = Pool { encoding, seen: tried.clone(), full: Vec::new(), marked: Vec::new() };
+    for _ in 0..effort.drawn {
+        pool.offer(encoding.draw(rng));
+    }
+    for incumbent in incumbents {
+        let full = encoding.complete(incumbent, rng);
+        pool.offer_neighbours(&full, rng);
+        for _ in 0..effort.mutated {
+            let changed = mutate(encoding, &full, rng);
+            pool.offer(changed);
+        }
+    }
+    let mut found = pool.take_scored(&mut score);
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.truncate(effort.climbs.max(1));
+    let mut best = found.first()?.clone();
+    for (mut height, mut here) in found.into_iter().take(effort.climbs) {
+        for _ in 0..effort.steps {
+            pool.offer_neighbours(&here, rng);
+            let next = pool.take_scored(&mut score).into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
+            match next {
+                Some((higher, point)) if higher > height => (height, here) = (higher, point),
+                _ => break,
+            }
+        }
+        if height > best.0 {
+            best = (height, here);
+        }
+    }
+    Some(best.1)
+}
+
+/// Candidates waiting for their score, none of them seen before.
+struct Pool<'a> {
+    encoding: &'a Encoding<'a>,
+    seen: HashSet<u64>,
+    full: Vec<Point>,
+    marked: Vec<Point>,
+}
+
+impl Pool<'_> {
+    fn offer(&mut self, full: Point) {
+        let mut marked = full.clone();
+        self.encoding.mark_inactive(&mut marked);
+        if self.seen.insert(fingerprint(&marked)) {
+            self.full.push(full);
+            self.marked.push(marked);
+        }
+    }
+
+    fn offer_neighbours(&mut self, full: &[f64], rng: &mut impl Rng) {
+        for &j in self.encoding.searched() {
+            for x in neighbours(self.encoding.dimensions()[j], full[j], rng) {
+                let mut changed = full.to_vec();
+                changed[j] = x;
+                self.offer(changed);
+            }
+        }
+    }
+
+    fn take_scored(&mut self, score: &mut impl FnMut(&[&[f64]]) -> Vec<f64>) -> Vec<(f64, Point)> {
+        let marked = std::mem::take(&mut self.marked);
+        let rows: Vec<&[f64]> = marked.iter().map(Vec::as_slice).collect();
+        score(&rows).into_iter().zip(std::mem::take(&mut self.full)).collect()
+    }
+}
+
+/// Other values of one coordinate: all of them if they are few, else some at every distance.
+fn neighbours(dimension: Dimension, x: f64, rng: &mut impl Rng) -> Vec<f64> {
+    match dimension {
+        Dimension::Continuous => {
+            let step = |k: usize| normal(rng) * 0.3 / (1 << k) as f64;
+            (0..NEIGHBOURS).map(step).map(|step| reflect(x + step)).collect()
+        }
+        Dimension::Ordinal(n) | Dimension::Categorical(n) if n <= NEIGHBOURS + 2 => {
+            let here = dimension.level(x);
+            (0..n).filter(|&level| level != here).map(|level| dimension.coordinate(level)).collect()
+        }
+        Dimension::Categorical(n) => {
+            (0..NEIGHBOURS).map(|_| dimension.coordinate(rng.random_range(0..n))).filter(|&other| other != x).collect()
+        }
+        Dimension::Ordinal(n) => {
+            let here = dimension.level(x) as i64;
+            let far = |_| (normal(rng) * 0.2 * n as f64) as i64;
+            let steps: Vec<i64> = [-2, -1, 1, 2].into_iter().chain((4..NEIGHBOURS).map(far)).collect();
+            let inside = |step: i64| (here + step).clamp(0, n as i64 - 1);
+            steps.into_iter().map(inside).filter(|&l| l != here).map(|l| dimension.coordinate(l as usize)).collect()
+        }
+    }
+}
+
+/// Changes two or more coordinates.
+fn mutate(encoding: &Encoding<'_>, full: &[f64], rng: &mut impl Rng) -> Point {
+    let searched = encoding.searched();
+    let mut changed = full.to_vec();
+    let changes = 2 + usize::from(rng.random::<f64>() < 0.3);
+    for _ in 0..changes {
+        let j = searched[rng.random_range(0..searched.len())];
+        let others = neighbours(encoding.dimensions()[j], full[j], rng);
+        if !others.is_empty() {
+            changed[j] = others[rng.random_range(0..others.len())];
+        }
+    }
+    changed
+}
+
+fn normal(rng: &mut impl Rng) -> f64 {
+    super::super::numeric::normal::quantile(rng.random::<f64>().clamp(1e-12, 1.0 - 1e-12))
+}
+
+fn reflect(x: f64) -> f64 {
+    let x = x.abs();
+    (if x > 1.0 { 2.0 - x } else { x }).clamp(0.0, 1.0)
+}

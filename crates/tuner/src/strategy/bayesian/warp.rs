@@ -1,0 +1,43 @@
+//! Targets made Gaussian, as the process expects them.
+
+use super::super::numeric::normal;
+
+/// How targets (lower is better) become what the surrogate is fitted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warp {
+    /// Mean 0 and variance 1, nothing else.
+    Standardize,
+    /// Each target's rank, as a quantile of the normal distribution.
+    Rank,
+    /// Half of each: ranks, bent towards the distances among the better targets.
+    PowerLaw,
+}
+
+/// Mean 0, variance 1; all zeros if the targets are all alike.
+pub fn standardize(y: &mut [f64]) {
+    let n = y.len() as f64;
+    let mean = y.iter().sum::<f64>() / n;
+    let variance = y.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n;
+    let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
+    y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
+}
+
+/// Replaces targets by normal quantiles of their ranks; equal targets stay equal.
+pub fn rank(y: &[f64]) -> Vec<f64> {
+    let n = y.len();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| y[a].total_cmp(&y[b]));
+    let mut out = vec![0.0; n];
+    let mut first = 0;
+    while first < n {
+        let mut last = first;
+        while last + 1 < n && y[order[last + 1]] == y[order[first]] {
+            last += 1;
+        }
+        let middle = (first + last) as f64 / 2.0;
+        let quantile = normal::quantile((middle + 0.5) / n as f64);
+        order[first..=last].iter().for_each(|&i| out[i] = quantile);
+        first = last + 1;
+    }
+    out
+}
