@@ -1,74 +1,103 @@
 //! Configurations as points: what the model-based strategies compute with.
 //!
-//! A space is compiled once into dimensions and rules of activity, so that a thousand candidates can be drawn,
-//! changed and compared without building a single [`Params`].
+//! A space is compiled into dimensions and rules of activity, so that a thousand candidates can be drawn, changed
+//! and compared without building a single [`Params`].
 
 use rand::{Rng, RngExt};
 
-use super::bayesian::kernel::{Dimension, INACTIVE};
-use crate::space::{Condition, Domain, DomainKind, Params, Space, Value};
+use crate::space::{Condition, Domain, DomainKind, Hyperparameter, Params, Space};
 
-/// One coordinate for each hyperparameter, in declared order: 0..=1, or [`INACTIVE`].
+/// One coordinate for each hyperparameter that is searched, in declared order: 0..=1, or [`INACTIVE`].
 pub type Point = Vec<f64>;
 
-/// A space, compiled.
+/// The coordinate of a hyperparameter that is inactive.
+pub const INACTIVE: f64 = -1.0;
+
+/// What a model knows of one hyperparameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Dimension {
+    /// Any number in 0..=1.
+    Continuous,
+    /// One of this many numbers, evenly spaced over 0..=1.
+    Ordinal(usize),
+    /// One of this many values without an order, numbered like those of an ordinal one.
+    Categorical(usize),
+}
+
+impl Dimension {
+    fn of(domain: &Domain) -> Self {
+        match domain.kind() {
+            DomainKind::Continuous => Self::Continuous,
+            DomainKind::Ordinal(n) => Self::Ordinal(n as usize),
+            DomainKind::Categorical(n) => Self::Categorical(n as usize),
+        }
+    }
+
+    /// How many values there are, if they can be counted.
+    pub fn levels(self) -> Option<usize> {
+        match self {
+            Self::Continuous => None,
+            Self::Ordinal(n) | Self::Categorical(n) => Some(n),
+        }
+    }
+
+    /// The coordinate of value number `level`.
+    pub fn coordinate(self, level: usize) -> f64 {
+        match self.levels() {
+            None | Some(0 | 1) => 0.5,
+            Some(n) => level as f64 / (n - 1) as f64,
+        }
+    }
+
+    /// The number of the value at `coordinate`, of a dimension that can be counted.
+    pub fn level(self, coordinate: f64) -> usize {
+        self.levels().map_or(0, |n| (coordinate * n.saturating_sub(1) as f64).round() as usize)
+    }
+
+    /// The coordinate of the value closest to `x`.
+    pub fn nearest(self, x: f64) -> f64 {
+        if self.levels().is_some() { self.coordinate(self.level(x)) } else { x }
+    }
+
+    /// The coordinate at `u`, in 0..1, of the unit interval.
+    fn at_unit(self, u: f64) -> f64 {
+        match self.levels() {
+            None => u,
+            Some(n) => self.coordinate(((u * n as f64) as usize).min(n.saturating_sub(1))),
+        }
+    }
+
+    /// The point of the unit interval at `coordinate`.
+    fn unit(self, coordinate: f64) -> f64 {
+        match self.levels() {
+            None => coordinate.clamp(0.0, 1.0 - f64::EPSILON),
+            Some(n) => (self.level(coordinate.max(0.0)) as f64 + 0.5) / n as f64,
+        }
+    }
+}
+
+/// A space, compiled. Hyperparameters that have one value, or are never active, are left out.
 #[derive(Debug)]
 pub struct Encoding<'a> {
     space: &'a Space,
     dimensions: Vec<Dimension>,
+    /// The place of each dimension among the space's hyperparameters.
+    places: Vec<usize>,
     rules: Vec<Vec<Rule>>,
-    /// Parents before children.
-    order: Vec<usize>,
-    searched: Vec<usize>,
+    /// Dimensions with rules, parents before children.
+    conditional: Vec<usize>,
 }
 
+/// A condition: which values of the parent, by their number, it holds for.
 #[derive(Debug)]
 struct Rule {
     parent: usize,
-    allows: Allows,
-}
-
-#[derive(Debug)]
-enum Allows {
-    Levels(Vec<bool>),
-    /// Of a parent whose values cannot be counted.
-    Coordinates(Vec<f64>),
+    allowed: Vec<bool>,
 }
 
 impl Rule {
-    fn new(space: &Space, condition: &Condition) -> Option<Self> {
-        let (name, holds): (&str, &dyn Fn(&Value) -> bool) = match condition {
-            Condition::OneOf { parent, values } => (parent, &|value| values.contains(value)),
-            Condition::GreaterThan { parent, bound } => {
-                (parent, &|value| matches!(value, Value::Int(value) if value > bound))
-            }
-        };
-        let parent = space.hyperparameters().iter().position(|hp| hp.name == name)?;
-        let domain = &space.hyperparameters()[parent].domain;
-        let allows = match (domain.cardinality(), condition) {
-            (Some(n), _) => Allows::Levels((0..n).map(|i| holds(&domain.nth(i))).collect()),
-            (None, Condition::OneOf { values, .. }) => {
-                Allows::Coordinates(values.iter().filter_map(|value| domain.unit_of(value)).collect())
-            }
-            (None, Condition::GreaterThan { .. }) => return None,
-        };
-        Some(Self { parent, allows })
-    }
-
     fn holds(&self, parent: Dimension, coordinate: f64) -> bool {
-        coordinate != INACTIVE
-            && match &self.allows {
-                Allows::Levels(levels) => levels.get(parent.level(coordinate)).is_some_and(|&allowed| allowed),
-                Allows::Coordinates(all) => all.contains(&coordinate),
-            }
-    }
-}
-
-fn dimension(domain: &Domain) -> Dimension {
-    match domain.kind() {
-        DomainKind::Continuous => Dimension::Continuous,
-        DomainKind::Ordinal(n) => Dimension::Ordinal(n as usize),
-        DomainKind::Categorical(n) => Dimension::Categorical(n as usize),
+        coordinate != INACTIVE && self.allowed.get(parent.level(coordinate)).is_some_and(|&allowed| allowed)
     }
 }
 
@@ -76,62 +105,56 @@ impl<'a> Encoding<'a> {
     /// Compiles `space`.
     pub fn new(space: &'a Space) -> Self {
         let all = space.hyperparameters();
-        let dimensions: Vec<Dimension> = all.iter().map(|hp| dimension(&hp.domain)).collect();
-        let rules: Vec<Vec<Rule>> = all
-            .iter()
-            .map(|hp| hp.conditions.iter().filter_map(|condition| Rule::new(space, condition)).collect())
-            .collect();
-        let mut order: Vec<usize> = Vec::with_capacity(all.len());
-        let mut placed = vec![false; all.len()];
-        while order.len() < all.len() {
-            let before = order.len();
-            for j in 0..all.len() {
-                if !placed[j] && rules[j].iter().all(|rule: &Rule| placed[rule.parent]) {
-                    placed[j] = true;
-                    order.push(j);
-                }
-            }
-            // A valid space has no cycle, so that each pass places at least one.
-            if order.len() == before {
-                break;
-            }
-        }
-        let searched = (0..all.len()).filter(|&j| dimensions[j].levels() != Some(1)).collect();
-        Self { space, dimensions, rules, order, searched }
+        let searched = |hp: &Hyperparameter| hp.domain.cardinality() != Some(1);
+        let conditions: Vec<Option<Vec<&Condition>>> =
+            all.iter().map(|hp| searched(hp).then(|| open_conditions(space, hp)).flatten()).collect();
+        let places: Vec<usize> = (0..all.len()).filter(|&place| conditions[place].is_some()).collect();
+        let dimensions: Vec<Dimension> = places.iter().map(|&place| Dimension::of(&all[place].domain)).collect();
+        let rule = |condition: &&Condition| {
+            let parent = places.iter().position(|&place| all[place].name == condition.parent())?;
+            let domain = &all[places[parent]].domain;
+            // A valid space has no condition on a continuous hyperparameter.
+            let allowed = (0..domain.cardinality()?).map(|i| condition.holds(&domain.nth(i))).collect();
+            Some(Rule { parent, allowed })
+        };
+        let rules: Vec<Vec<Rule>> =
+            places.iter().map(|&place| conditions[place].iter().flatten().filter_map(rule).collect()).collect();
+        let conditional = parents_first(&rules);
+        Self { space, dimensions, places, rules, conditional }
     }
 
-    /// The dimension of each hyperparameter, in declared order.
+    /// The hyperparameters that are searched, in declared order.
     pub fn dimensions(&self) -> &[Dimension] {
         &self.dimensions
     }
 
-    /// The hyperparameters with more than one value.
-    pub fn searched(&self) -> &[usize] {
-        &self.searched
-    }
-
-    /// The hyperparameters whose activity hyperparameter `j` decides.
-    pub fn is_parent(&self, j: usize) -> bool {
-        self.rules.iter().flatten().any(|rule| rule.parent == j)
-    }
-
-    /// Whether hyperparameter `j` has conditions.
-    pub fn is_conditional(&self, j: usize) -> bool {
-        !self.rules[j].is_empty()
-    }
-
-    /// The point whose coordinates lie at `unit`, each in 0..1, inactive ones included.
+    /// The point at `unit`, one number in 0..1 per dimension; inactive coordinates are not marked.
     pub fn at_unit(&self, unit: impl IntoIterator<Item = f64>) -> Point {
-        let coordinate = |(u, &dimension): (f64, &Dimension)| match dimension.levels() {
-            None => u,
-            Some(n) => dimension.coordinate(((u * n as f64) as usize).min(n.saturating_sub(1))),
-        };
-        unit.into_iter().zip(&self.dimensions).map(coordinate).collect()
+        self.dimensions.iter().zip(unit).map(|(dimension, u)| dimension.at_unit(u)).collect()
     }
 
-    /// A uniform draw, inactive coordinates included.
+    /// A uniform draw; inactive coordinates are not marked.
     pub fn draw(&self, rng: &mut impl Rng) -> Point {
         self.at_unit(std::iter::repeat_with(|| rng.random::<f64>()))
+    }
+
+    /// How many combinations of values there are, inactive ones counted, if none is continuous and there are at
+    /// most `limit`.
+    pub fn combinations(&self, limit: usize) -> Option<usize> {
+        self.dimensions.iter().try_fold(1_usize, |product, dimension| {
+            dimension.levels().and_then(|n| product.checked_mul(n)).filter(|&product| product <= limit)
+        })
+    }
+
+    /// Combination number `index` of them.
+    pub fn combination(&self, mut index: usize) -> Point {
+        let coordinate = |dimension: &Dimension| {
+            let n = dimension.levels().unwrap_or(1);
+            let level = index % n;
+            index /= n;
+            dimension.coordinate(level)
+        };
+        self.dimensions.iter().map(coordinate).collect()
     }
 
     /// The same configuration with a coordinate for what is inactive too, drawn uniformly.
@@ -142,7 +165,7 @@ impl<'a> Encoding<'a> {
 
     /// Marks what is inactive, so that two points are equal exactly when their configurations are.
     pub fn mark_inactive(&self, point: &mut [f64]) {
-        for &j in &self.order {
+        for &j in &self.conditional {
             let active = self.rules[j].iter().all(|rule| rule.holds(self.dimensions[rule.parent], point[rule.parent]));
             if !active {
                 point[j] = INACTIVE;
@@ -150,36 +173,71 @@ impl<'a> Encoding<'a> {
         }
     }
 
-    /// The point of a configuration; `None` if it is not one of this space.
+    /// The point of a configuration, inactive coordinates marked; `None` if it has values that are not of this space.
     pub fn encode(&self, params: &Params) -> Option<Point> {
-        let mut point = vec![INACTIVE; self.dimensions.len()];
-        let mut values = params.iter();
-        for ((x, hp), dimension) in point.iter_mut().zip(self.space.hyperparameters()).zip(&self.dimensions) {
-            let mut ahead = values.clone();
-            let value = match ahead.next() {
-                Some((name, value)) if name == hp.name.as_str() => {
-                    values = ahead;
-                    Some(value)
-                }
-                _ => params.get(&hp.name),
+        let all = self.space.hyperparameters();
+        let mut values = params.iter().peekable();
+        let mut point = Vec::with_capacity(self.places.len());
+        for (&place, dimension) in self.places.iter().zip(&self.dimensions) {
+            let hp = &all[place];
+            // Values come in the order of the space: a look-up by name is the exception.
+            while values.next_if(|(name, _)| *name != hp.name && self.is_left_out(name)).is_some() {}
+            let value = match values.next_if(|(name, _)| *name == hp.name) {
+                Some((_, value)) => Some(value),
+                None => params.get(&hp.name),
             };
-            let Some(value) = value else { continue };
-            *x = match dimension.levels() {
-                Some(_) => dimension.coordinate(hp.domain.index_of(value)? as usize),
-                None => hp.domain.unit_of(value)?,
-            };
+            point.push(match (value, dimension.levels()) {
+                (None, _) => INACTIVE,
+                (Some(value), Some(_)) => dimension.coordinate(hp.domain.index_of(value)? as usize),
+                (Some(value), None) => hp.domain.unit_of(value)?,
+            });
         }
         Some(point)
     }
 
+    fn is_left_out(&self, name: &str) -> bool {
+        self.space.get(name).is_none_or(|hp| hp.domain.cardinality() == Some(1))
+    }
+
     /// The configuration of a point.
     pub fn decode(&self, point: &[f64]) -> Params {
-        let unit = |(&x, dimension): (&f64, &Dimension)| match dimension.levels() {
-            None => x.clamp(0.0, 1.0 - f64::EPSILON),
-            Some(n) => (dimension.level(x.max(0.0)) as f64 + 0.5) / n as f64,
-        };
-        let unit: Vec<f64> = point.iter().zip(&self.dimensions).map(unit).collect();
+        let mut unit = vec![0.5; self.space.hyperparameters().len()];
+        for ((&place, dimension), &x) in self.places.iter().zip(&self.dimensions).zip(point) {
+            unit[place] = dimension.unit(x);
+        }
         self.space.from_unit(&unit)
+    }
+}
+
+/// The conditions of a hyperparameter that depend on what is searched, those of its fixed parents in place of the ones
+/// on them; `None` if it is never active.
+fn open_conditions<'a>(space: &'a Space, hp: &'a Hyperparameter) -> Option<Vec<&'a Condition>> {
+    let mut open = Vec::new();
+    for condition in &hp.conditions {
+        let parent = space.get(condition.parent())?;
+        if parent.domain.cardinality() != Some(1) {
+            open.push(condition);
+        } else if condition.holds(&parent.domain.nth(0)) {
+            open.extend(open_conditions(space, parent)?);
+        } else {
+            return None;
+        }
+    }
+    Some(open)
+}
+
+fn parents_first(rules: &[Vec<Rule>]) -> Vec<usize> {
+    let mut placed: Vec<bool> = rules.iter().map(Vec::is_empty).collect();
+    let mut order = Vec::new();
+    // A valid space has no cycle: each pass places at least one, or nothing is left.
+    loop {
+        let ready = |&j: &usize| !placed[j] && rules[j].iter().all(|rule| placed[rule.parent]);
+        let next: Vec<usize> = (0..rules.len()).filter(ready).collect();
+        if next.is_empty() {
+            return order;
+        }
+        next.iter().for_each(|&j| placed[j] = true);
+        order.extend(next);
     }
 }
 

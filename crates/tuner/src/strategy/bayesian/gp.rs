@@ -4,10 +4,11 @@
 //! scales of k are fitted: the most probable ones under log-normal priors (Hvarfner, Hellsten, Nardi 2024, arXiv 2402.02229).
 //! The unknown mean is integrated out, which adds the constant v to the kernel.
 
+use super::super::encoding::{Dimension, INACTIVE};
 use super::super::numeric::cholesky::{Lower, Square, dot};
 use super::super::numeric::exp::exp;
 use super::super::numeric::lbfgs;
-use super::kernel::{Dimension, INACTIVE, Pairs, Scale, factors};
+use super::kernel::{Pairs, Scale, factors};
 
 /// log s², log σ², then log ℓ of each dimension.
 pub type Theta = Vec<f64>;

@@ -10,46 +10,12 @@
 //! definite when c² ‖1‖² ≤ 1, the norm of the constant function being that of κ's own space:
 //! 9/8 + 3√5/(16 ℓ) for Matérn-5/2 on an interval of length 1, and K/(1 + (K-1) exp(-1/ℓ)) for K categories.
 
+use super::super::encoding::{Dimension, INACTIVE};
 use super::super::numeric::exp::exp;
-
-/// The coordinate of a hyperparameter that is inactive; all others are in 0..=1.
-pub const INACTIVE: f64 = -1.0;
 
 const SQRT_5: f64 = 2.236_067_977_499_79;
 
-/// What the kernel knows of one hyperparameter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Dimension {
-    /// Any number in 0..=1.
-    Continuous,
-    /// One of this many numbers, evenly spaced over 0..=1.
-    Ordinal(usize),
-    /// One of this many values without an order, evenly spaced over 0..=1.
-    Categorical(usize),
-}
-
 impl Dimension {
-    /// How many values there are, if they can be counted.
-    pub fn levels(self) -> Option<usize> {
-        match self {
-            Self::Continuous => None,
-            Self::Ordinal(n) | Self::Categorical(n) => Some(n),
-        }
-    }
-
-    /// The coordinate of value number `level`.
-    pub fn coordinate(self, level: usize) -> f64 {
-        match self.levels() {
-            None | Some(0 | 1) => 0.5,
-            Some(n) => level as f64 / (n - 1) as f64,
-        }
-    }
-
-    /// The number of the value at `coordinate`, of a dimension that can be counted.
-    pub fn level(self, coordinate: f64) -> usize {
-        self.levels().map_or(0, |n| (coordinate * n.saturating_sub(1) as f64).round() as usize)
-    }
-
     pub(super) fn scale(self, log_length: f64) -> Scale {
         let length = exp(log_length);
         match self {

@@ -8,12 +8,14 @@ use std::collections::HashSet;
 
 use rand::{Rng, RngExt};
 
-use super::super::encoding::{Encoding, Point, fingerprint};
-use super::kernel::Dimension;
+use super::super::encoding::{Dimension, Encoding, Point, fingerprint};
+use super::super::numeric::normal;
 
 /// How hard to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
+    /// Every combination is a candidate if there are no more of them.
+    pub listed: usize,
     /// Candidates drawn from the whole space.
     pub drawn: usize,
     /// Changes of several hyperparameters at once, around each of the best trials.
@@ -27,46 +29,50 @@ pub struct Effort {
 /// At most this many neighbours along one dimension.
 const NEIGHBOURS: usize = 8;
 
-/// The best untried configuration found, complete with coordinates for what is inactive; `None` if every
-/// candidate was tried already. `score` is asked for many points at a time, inactive coordinates marked.
-pub fn maximize(
+/// Untried configurations by descending `score`, complete with coordinates for what is inactive: the best first, then
+/// what else was looked at on the way. `score` is asked for many points at a time, inactive coordinates marked.
+pub fn ranked(
     encoding: &Encoding<'_>,
     incumbents: &[Point],
     tried: &HashSet<u64>,
     effort: Effort,
     rng: &mut impl Rng,
     mut score: impl FnMut(&[&[f64]]) -> Vec<f64>,
-) -> Option<Point> {
+) -> Vec<Point> {
     let mut pool = Pool { encoding, seen: tried.clone(), full: Vec::new(), marked: Vec::new() };
-    for _ in 0..effort.drawn {
-        pool.offer(encoding.draw(rng));
-    }
-    for incumbent in incumbents {
-        let full = encoding.complete(incumbent, rng);
-        pool.offer_neighbours(&full, rng);
-        for _ in 0..effort.mutated {
-            let changed = mutate(encoding, &full, rng);
-            pool.offer(changed);
+    let few = encoding.combinations(effort.listed);
+    if let Some(all) = few {
+        (0..all).for_each(|index| pool.offer(encoding.combination(index)));
+    } else {
+        for _ in 0..effort.drawn {
+            pool.offer(encoding.draw(rng));
+        }
+        for incumbent in incumbents {
+            let full = encoding.complete(incumbent, rng);
+            pool.offer_neighbours(&full, rng);
+            for _ in 0..effort.mutated {
+                let changed = mutate(encoding, &full, rng);
+                pool.offer(changed);
+            }
         }
     }
     let mut found = pool.take_scored(&mut score);
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    found.truncate(effort.climbs.max(1));
-    let mut best = found.first()?.clone();
-    for (mut height, mut here) in found.into_iter().take(effort.climbs) {
-        for _ in 0..effort.steps {
-            pool.offer_neighbours(&here, rng);
-            let next = pool.take_scored(&mut score).into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
-            match next {
-                Some((higher, point)) if higher > height => (height, here) = (higher, point),
-                _ => break,
+    if few.is_none() {
+        for (mut height, mut here) in found.iter().take(effort.climbs).cloned().collect::<Vec<_>>() {
+            for _ in 0..effort.steps {
+                pool.offer_neighbours(&here, rng);
+                let next = pool.take_scored(&mut score).into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
+                match next {
+                    Some((higher, point)) if higher > height => (height, here) = (higher, point),
+                    _ => break,
+                }
             }
+            found.push((height, here));
         }
-        if height > best.0 {
-            best = (height, here);
-        }
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
     }
-    Some(best.1)
+    found.into_iter().map(|(_, point)| point).collect()
 }
 
 /// Candidates waiting for their score, none of them seen before.
@@ -88,8 +94,8 @@ impl Pool<'_> {
     }
 
     fn offer_neighbours(&mut self, full: &[f64], rng: &mut impl Rng) {
-        for &j in self.encoding.searched() {
-            for x in neighbours(self.encoding.dimensions()[j], full[j], rng) {
+        for (j, &dimension) in self.encoding.dimensions().iter().enumerate() {
+            for x in neighbours(dimension, full[j], rng) {
                 let mut changed = full.to_vec();
                 changed[j] = x;
                 self.offer(changed);
@@ -108,7 +114,7 @@ impl Pool<'_> {
 fn neighbours(dimension: Dimension, x: f64, rng: &mut impl Rng) -> Vec<f64> {
     match dimension {
         Dimension::Continuous => {
-            let step = |k: usize| normal(rng) * 0.3 / (1 << k) as f64;
+            let step = |k: usize| gaussian(rng) * 0.3 / (1 << k) as f64;
             (0..NEIGHBOURS).map(step).map(|step| reflect(x + step)).collect()
         }
         Dimension::Ordinal(n) | Dimension::Categorical(n) if n <= NEIGHBOURS + 2 => {
@@ -120,7 +126,7 @@ fn neighbours(dimension: Dimension, x: f64, rng: &mut impl Rng) -> Vec<f64> {
         }
         Dimension::Ordinal(n) => {
             let here = dimension.level(x) as i64;
-            let far = |_| (normal(rng) * 0.2 * n as f64) as i64;
+            let far = |_| (gaussian(rng) * 0.2 * n as f64) as i64;
             let steps: Vec<i64> = [-2, -1, 1, 2].into_iter().chain((4..NEIGHBOURS).map(far)).collect();
             let inside = |step: i64| (here + step).clamp(0, n as i64 - 1);
             steps.into_iter().map(inside).filter(|&l| l != here).map(|l| dimension.coordinate(l as usize)).collect()
@@ -130,12 +136,12 @@ fn neighbours(dimension: Dimension, x: f64, rng: &mut impl Rng) -> Vec<f64> {
 
 /// Changes two or more coordinates.
 fn mutate(encoding: &Encoding<'_>, full: &[f64], rng: &mut impl Rng) -> Point {
-    let searched = encoding.searched();
+    let dimensions = encoding.dimensions();
     let mut changed = full.to_vec();
     let changes = 2 + usize::from(rng.random::<f64>() < 0.3);
     for _ in 0..changes {
-        let j = searched[rng.random_range(0..searched.len())];
-        let others = neighbours(encoding.dimensions()[j], full[j], rng);
+        let j = rng.random_range(0..dimensions.len());
+        let others = neighbours(dimensions[j], full[j], rng);
         if !others.is_empty() {
             changed[j] = others[rng.random_range(0..others.len())];
         }
@@ -143,8 +149,8 @@ fn mutate(encoding: &Encoding<'_>, full: &[f64], rng: &mut impl Rng) -> Point {
     changed
 }
 
-fn normal(rng: &mut impl Rng) -> f64 {
-    super::super::numeric::normal::quantile(rng.random::<f64>().clamp(1e-12, 1.0 - 1e-12))
+fn gaussian(rng: &mut impl Rng) -> f64 {
+    normal::quantile(rng.random::<f64>().clamp(1e-12, 1.0 - 1e-12))
 }
 
 fn reflect(x: f64) -> f64 {

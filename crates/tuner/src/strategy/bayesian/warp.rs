@@ -2,15 +2,12 @@
 
 use super::super::numeric::normal;
 
-/// How targets (lower is better) become what the surrogate is fitted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Warp {
-    /// Mean 0 and variance 1, nothing else.
-    Standardize,
-    /// Each target's rank, as a quantile of the normal distribution.
-    Rank,
-    /// Half of each: ranks, bent towards the distances among the better targets.
-    PowerLaw,
+/// Losses as the process sees them: normal quantiles of their ranks. Only their order counts, so that a loss of 1e6 is no
+/// more than the worst of its study, and the best ones are told apart however close they are.
+pub fn gaussian(losses: &[f64]) -> Vec<f64> {
+    let mut y = rank(losses);
+    standardize(&mut y);
+    y
 }
 
 /// Mean 0, variance 1; all zeros if the targets are all alike.

@@ -1,0 +1,83 @@
+//! Bayesian optimisation: a Gaussian process over mixed, conditional spaces, and log expected improvement.
+//!
+//! A proposal is made from nothing but history. The losses are [warped](warp) to a normal shape; a
+//! [Gaussian process](gp) is fitted to them; trials under way count with the value that is expected of them; where trials
+//! failed, a second process learns where trials succeed. The proposal is the untried configuration
+//! with the largest product of the expected improvement and the probability of success that a [search](search) finds.
+
+pub mod acquisition;
+pub mod gp;
+pub mod kernel;
+pub mod search;
+pub mod warp;
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use self::acquisition::Acquisition;
+use self::search::Effort;
+use super::draw::Draw;
+use super::encoding::{Encoding, Point};
+use super::evidence::Evidence;
+use super::{Proposal, Strategy, StrategyError, StudyView, initial};
+
+/// What can be set, in `[search.bayesian]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BayesianSettings {
+    /// How many trials are spread evenly before the model is used. More make the search slower to start and
+    /// less likely to overlook a region.
+    pub initial: u64,
+}
+
+impl Default for BayesianSettings {
+    fn default() -> Self {
+        Self { initial: 6 }
+    }
+}
+
+/// Bayesian optimisation.
+#[derive(Debug, Default)]
+pub struct Bayesian {
+    settings: BayesianSettings,
+    draw: Draw,
+}
+
+impl Bayesian {
+    /// With these settings.
+    pub fn new(settings: BayesianSettings) -> Self {
+        Self { settings, draw: Draw::default() }
+    }
+}
+
+impl Strategy for Bayesian {
+    fn name(&self) -> &'static str {
+        "bayesian"
+    }
+
+    fn propose(&mut self, study: &StudyView<'_>) -> Result<Proposal, StrategyError> {
+        let encoding = Encoding::new(study.space);
+        let settings = self.settings;
+        let candidates = std::iter::once_with(|| {
+            let evidence = Evidence::of_study(&encoding, study);
+            if study.next_trial().0 <= settings.initial {
+                return initial::points(&encoding, study.seed, study.next_trial()).take(100).collect();
+            }
+            suggestions(&encoding, &evidence, &mut study.rng("bayesian"))
+        });
+        let drawn = self.draw.next(study, candidates.flatten().map(|point| encoding.decode(&point)))?;
+        Ok(drawn.map_or(Proposal::Exhausted, |drawn| drawn.start(study.epochs)))
+    }
+}
+
+const EFFORT: Effort = Effort { listed: 2_000, drawn: 500, mutated: 20, climbs: 3, steps: 10 };
+/// The best trials, around which the search looks first.
+const INCUMBENTS: usize = 5;
+
+/// What to try next, the most promising first; nothing if there is too little evidence to go by.
+pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, rng: &mut impl Rng) -> Vec<Point> {
+    let Some(acquisition) = Acquisition::new(encoding, evidence) else { return Vec::new() };
+    let ranking = evidence.ranking();
+    let best: Vec<Point> = ranking.iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
+    search::ranked(encoding, &best, &evidence.tried(), EFFORT, rng, |rows| acquisition.at(rows))
+}
