@@ -1,3 +1,145 @@
-//! The benchmark.
+//! Compares search strategies on tables of real training results and on test functions.
 
-fn main() {}
+mod curves;
+mod functions;
+mod problem;
+mod replay;
+mod report;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use rayon::prelude::*;
+use tuner::strategy::{Settings, by_name};
+
+use crate::curves::{Curves, Method};
+use crate::problem::Problem;
+use crate::replay::{Replay, replay};
+
+/// Replays search strategies on tables of real training results, and compares them with recorded curves.
+#[derive(Parser)]
+struct Options {
+    /// A folder of tables: NAME.json with NAME.f32 or NAME.u16.
+    #[arg(long, value_name = "DIR")]
+    tables: Vec<PathBuf>,
+    /// Test functions too: `all`, or some of them by name.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    functions: Vec<String>,
+    /// The strategies to run.
+    #[arg(long, value_delimiter = ',', default_value = "random,sobol,tpe,bayesian")]
+    strategies: Vec<String>,
+    /// Only tasks with this in their name.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Trials of each run: full trainings.
+    #[arg(long, default_value_t = 100)]
+    trials: usize,
+    /// Runs of each strategy on each task.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    first_seed: u64,
+    /// Trials under way at any time.
+    #[arg(long, default_value_t = 1)]
+    pending: usize,
+    /// Threads that runs are spread over; 0 is one for each core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Recorded curves to compare with: a folder of METHOD.json.
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// Where to write the curves; of several strategies, each to FILE with its name added.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Median regrets below this count as this much when ratios are formed.
+    #[arg(long, default_value_t = 1e-4)]
+    floor: f64,
+    /// Settings of the strategies, as JSON: `{"bayesian": {"initial": 10}}`.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    settings: String,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    let settings: Settings =
+        serde_json::from_str(&options.settings).map_err(|error| format!("--settings: {error}"))?;
+    for name in &options.strategies {
+        by_name(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
+    }
+    let problems = problems(options)?;
+    let recorded = options.against.as_deref().map(curves::read_folder).transpose()?.unwrap_or_default();
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build_global()
+        .map_err(|error| format!("--threads: {error}"))?;
+
+    let methods = replay_all(options, &settings, &problems)?;
+    if let Some(path) = &options.out {
+        for method in &methods {
+            let path = if methods.len() == 1 { path.clone() } else { curves::with_suffix(path, &method.name) };
+            curves::write(&path, &method.curves)?;
+        }
+    }
+    let tasks: Vec<&str> = problems.iter().map(|problem| problem.name()).collect();
+    print!("{}", report::report(&tasks, &methods, &recorded, options.trials, options.floor));
+    Ok(())
+}
+
+fn problems(options: &Options) -> Result<Vec<Box<dyn Problem>>, String> {
+    let mut all: Vec<Box<dyn Problem>> = Vec::new();
+    for folder in &options.tables {
+        for table in table::read_folder(folder)? {
+            all.push(Box::new(table));
+        }
+    }
+    all.extend(functions::named(&options.functions)?);
+    all.retain(|problem| problem.name().contains(&options.only));
+    if all.is_empty() {
+        return Err("no task: name a folder with --tables, or --functions all".to_owned());
+    }
+    Ok(all)
+}
+
+fn replay_all(
+    options: &Options,
+    settings: &Settings,
+    problems: &[Box<dyn Problem>],
+) -> Result<Vec<Method>, String> {
+    let run_one = |strategy: &String, problem: &dyn Problem, seed: u64| {
+        let replayed = Replay { trials: options.trials, pending: options.pending, seed };
+        by_name(strategy, settings)
+            .map_err(|error| error.to_string())
+            .and_then(|built| replay(problem, built, &replayed))
+            .map_err(|error| format!("{strategy} on {}: {error}", problem.name()))
+    };
+    options
+        .strategies
+        .iter()
+        .map(|strategy| {
+            let jobs: Vec<(&dyn Problem, u64)> = (0..options.seeds)
+                .flat_map(|seed| problems.iter().map(move |problem| (problem.as_ref(), options.first_seed + seed)))
+                .collect();
+            let runs = jobs.par_iter().map(|&(problem, seed)| run_one(strategy, problem, seed));
+            let runs: Vec<replay::Run> = runs.collect::<Result<_, String>>()?;
+            let mut method = Method { name: strategy.clone(), curves: Curves::default() };
+            for ((problem, seed), run) in jobs.into_iter().zip(runs) {
+                let task = method.curves.entry(problem.name().to_owned()).or_default();
+                task.curves.insert(seed.to_string(), run.regrets);
+                task.sec.insert(seed.to_string(), run.seconds);
+            }
+            Ok(method)
+        })
+        .collect()
+}

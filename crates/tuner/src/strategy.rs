@@ -1,14 +1,26 @@
 //! Strategies: what to try next, given everything known.
 
+pub mod auto;
+pub mod bayesian;
 pub mod draw;
+pub mod encoding;
+pub mod evidence;
 mod grid;
+mod initial;
+pub mod numeric;
 mod random;
+mod sobol;
+pub mod tpe;
 
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use auto::Auto;
+pub use bayesian::{Bayesian, BayesianSettings};
 pub use grid::Grid;
 pub use random::Random;
+pub use sobol::Sobol;
+pub use tpe::{Tpe, TpeSettings};
 
 use std::collections::BTreeMap;
 
@@ -119,18 +131,26 @@ pub enum Decision {
 pub struct Settings {
     /// `grid`: how many points of each continuous range.
     pub grid_points: u32,
+    /// `tpe`.
+    pub tpe: TpeSettings,
+    /// `bayesian`.
+    pub bayesian: BayesianSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { grid_points: 10 }
+        Self { grid_points: 10, tpe: TpeSettings::default(), bayesian: BayesianSettings::default() }
     }
 }
 
 /// The strategies by name, each with what it does in a line.
 pub const STRATEGIES: &[(&str, &str)] = &[
+    ("auto", "what suits the size of the space and the number of trials; says what it chose and why"),
     ("random", "configurations drawn uniformly, none twice"),
     ("grid", "the full product of all values, the last hyperparameter fastest"),
+    ("sobol", "an Owen-scrambled Sobol sequence: more even than random"),
+    ("tpe", "tree-structured Parzen estimator: what good trials have and bad ones have not; a millisecond each"),
+    ("bayesian", "a Gaussian process and expected improvement: the fewest trials to a good result"),
 ];
 
 /// The strategy of a name.
@@ -140,6 +160,10 @@ pub const STRATEGIES: &[(&str, &str)] = &[
 pub fn by_name(name: &str, settings: &Settings) -> Result<Box<dyn Strategy>, StrategyError> {
     match name {
         "random" => Ok(Box::new(Random::default())),
+        "auto" => Ok(Box::new(Auto::new(settings))),
+        "sobol" => Ok(Box::new(Sobol::default())),
+        "tpe" => Ok(Box::new(Tpe::new(settings.tpe))),
+        "bayesian" => Ok(Box::new(Bayesian::new(settings.bayesian))),
         "grid" => Ok(Box::new(Grid::new(settings.grid_points))),
         _ => {
             let known: Vec<_> = STRATEGIES.iter().map(|(name, _)| *name).collect();

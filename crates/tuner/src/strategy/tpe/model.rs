@@ -42,14 +42,8 @@ pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, shape: &Shape, 
     let (good, rest) = ranked.split_at(good);
     let unwanted = evidence.failed.iter().chain(&evidence.pending).map(Vec::as_slice);
     let bad: Vec<&[f64]> = rest.iter().copied().chain(unwanted).collect();
-    let density = |centres: Vec<&'_ [f64]>| {
-        let weights = vec![shape.weight; centres.len()];
-        (centres, weights)
-    };
-    let (centres, weights) = density(good.to_vec());
-    let good = Parzen::new(encoding, centres, weights, shape.width);
-    let (centres, weights) = density(bad);
-    let bad = Parzen::new(encoding, centres, weights, shape.width);
+    let good = Parzen::new(encoding, good.to_vec(), shape.weight, shape.width);
+    let bad = Parzen::new(encoding, bad, shape.weight, shape.width);
 
     let mut seen: HashSet<u64> = evidence.tried();
     let mut scored = Vec::with_capacity(shape.candidates);

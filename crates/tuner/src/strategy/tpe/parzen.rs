@@ -30,7 +30,7 @@ const MOST_CELLS: usize = 128;
 pub struct Parzen<'a> {
     encoding: &'a Encoding<'a>,
     centres: Vec<&'a [f64]>,
-    weights: Vec<f64>,
+    weight: f64,
     /// Of each dimension.
     factors: Vec<Factor>,
 }
@@ -45,8 +45,8 @@ enum Factor {
 }
 
 impl<'a> Parzen<'a> {
-    /// Bumps around `centres`, with weights that are relative to the uniform density's 1.
-    pub fn new(encoding: &'a Encoding<'a>, centres: Vec<&'a [f64]>, weights: Vec<f64>, width: Width) -> Self {
+    /// Bumps around `centres`, each with `weight` relative to the uniform density's 1.
+    pub fn new(encoding: &'a Encoding<'a>, centres: Vec<&'a [f64]>, weight: f64, width: Width) -> Self {
         let dimensions = encoding.dimensions().len() as f64;
         let shrink = libm::pow(centres.len().max(1) as f64, -1.0 / (dimensions + 4.0));
         let sd = (width.single * shrink).max(width.least);
@@ -76,21 +76,17 @@ impl<'a> Parzen<'a> {
             }
         };
         let factors = encoding.dimensions().iter().enumerate().map(factor).collect();
-        Self { encoding, centres, weights, factors }
+        Self { encoding, centres, weight, factors }
     }
 
     /// A draw, with coordinates for what is inactive too.
     pub fn draw(&self, rng: &mut impl Rng) -> Point {
         let mut point = self.encoding.draw(rng);
-        let total = 1.0 + self.weights.iter().sum::<f64>();
-        let mut left = rng.random::<f64>() * total - 1.0;
-        let Some(chosen) = self.weights.iter().position(|weight| {
-            let here = left >= 0.0 && left < *weight;
-            left -= weight;
-            here
-        }) else {
+        let chosen = (rng.random::<f64>() * self.total() - 1.0) / self.weight;
+        if chosen < 0.0 || self.centres.is_empty() {
             return point;
-        };
+        }
+        let chosen = (chosen as usize).min(self.centres.len() - 1);
         for (j, (&dimension, factor)) in self.encoding.dimensions().iter().zip(&self.factors).enumerate() {
             let centre = self.centres[chosen][j];
             if centre == INACTIVE {
@@ -118,7 +114,7 @@ impl<'a> Parzen<'a> {
 
     /// The logarithm of the density at a point whose inactive coordinates are marked.
     pub fn log_density(&self, point: &[f64]) -> f64 {
-        let mut bumps = self.weights.clone();
+        let mut bumps = vec![self.weight; self.centres.len()];
         let mut uniform = 1.0;
         let mut exponent = vec![0.0; bumps.len()];
         let mut curved = false;
@@ -149,8 +145,11 @@ impl<'a> Parzen<'a> {
         if curved {
             bumps.iter_mut().zip(&exponent).for_each(|(bump, &e)| *bump *= exp(e));
         }
-        let total = 1.0 + self.weights.iter().sum::<f64>();
-        libm::log((uniform + bumps.iter().sum::<f64>()) / total)
+        libm::log((uniform + bumps.iter().sum::<f64>()) / self.total())
+    }
+
+    fn total(&self) -> f64 {
+        1.0 + self.weight * self.centres.len() as f64
     }
 }
 

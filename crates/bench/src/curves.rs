@@ -1,0 +1,72 @@
+//! Regret curves, in the layout of the recorded ones.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The curves of one method, by task.
+pub type Curves = BTreeMap<String, TaskCurves>;
+
+/// The curves of one method on one task, by seed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TaskCurves {
+    /// Regret after each trial.
+    pub curves: BTreeMap<String, Vec<f64>>,
+    /// Seconds that the run took.
+    pub sec: BTreeMap<String, f64>,
+}
+
+/// A method with its curves.
+#[derive(Debug, Clone)]
+pub struct Method {
+    /// Its name.
+    pub name: String,
+    /// What it reached.
+    pub curves: Curves,
+}
+
+/// Every method recorded in a folder. Of methods that cut trainings short (`mf-…`), only those that do not
+/// (`…-full`) compare with strategies counted in full trainings.
+pub fn read_folder(folder: &Path) -> Result<Vec<Method>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    let mut methods: Vec<Method> = Vec::new();
+    for path in paths {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"))
+        else {
+            continue;
+        };
+        let name = match name.strip_prefix("mf-") {
+            Some(inner) => match inner.strip_suffix("-full") {
+                Some(method) => method,
+                None => continue,
+            },
+            None => name,
+        };
+        let curves = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        match methods.iter_mut().find(|method| method.name == name) {
+            Some(known) => known.curves.extend(curves),
+            None => methods.push(Method { name: name.to_owned(), curves }),
+        }
+    }
+    Ok(methods)
+}
+
+fn read(path: &Path) -> Result<Curves, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
+/// Writes the curves of one method.
+pub fn write(path: &Path, curves: &Curves) -> Result<(), String> {
+    let text = serde_json::to_string(curves).map_err(|error| error.to_string())?;
+    std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// `curves.json` for `tpe`: `curves-tpe.json`.
+pub fn with_suffix(path: &Path, name: &str) -> PathBuf {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("curves");
+    path.with_file_name(format!("{stem}-{name}.json"))
+}

@@ -1,0 +1,3 @@
+//! Test functions.
+use crate::problem::Problem;
+pub fn named(_: &[String]) -> Result<Vec<Box<dyn Problem>>, String> { Ok(Vec::new()) }
