@@ -232,3 +232,6 @@ impl Gp<'_> {
         k.iter_mut().for_each(|k| *k += self.mean_variance);
     }
 }
+
+#[cfg(test)]
+mod tests;
