@@ -73,8 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let settings: Settings =
-        serde_json::from_str(&options.settings).map_err(|error| format!("--settings: {error}"))?;
+    let settings: Settings = serde_json::from_str(&options.settings).map_err(|error| format!("--settings: {error}"))?;
     for name in &options.strategies {
         by_name(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
     }
@@ -112,11 +111,7 @@ fn problems(options: &Options) -> Result<Vec<Box<dyn Problem>>, String> {
     Ok(all)
 }
 
-fn replay_all(
-    options: &Options,
-    settings: &Settings,
-    problems: &[Box<dyn Problem>],
-) -> Result<Vec<Method>, String> {
+fn replay_all(options: &Options, settings: &Settings, problems: &[Box<dyn Problem>]) -> Result<Vec<Method>, String> {
     let run_one = |strategy: &String, problem: &dyn Problem, seed: u64| {
         let replayed = Replay { trials: options.trials, pending: options.pending, seed };
         by_name(strategy, settings)

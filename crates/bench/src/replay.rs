@@ -36,7 +36,8 @@ pub fn replay(problem: &dyn Problem, strategy: Box<dyn Strategy>, replay: &Repla
     let settings = StudySettings {
         seed: replay.seed,
         // Where trainings are cut short, there can be more of them.
-        trials: replay.trials as u64 * u64::from(if strategy.name() == "hyperband" || strategy.name() == "asha" { problem.epochs() } else { 1 }),
+        trials: replay.trials as u64
+            * u64::from(if strategy.name() == "hyperband" || strategy.name() == "asha" { problem.epochs() } else { 1 }),
         epochs: problem.epochs(),
         default_first: false,
         max_consecutive_failures: u32::MAX,

@@ -23,7 +23,10 @@ pub fn report(tasks: &[&str], own: &[Method], recorded: &[Method], trials: usize
     section("Normalised regret: median (mean) over seeds", regrets(tasks, &all, &marks));
     section("Mean rank over tasks (1 is best; ties share)", ranks(tasks, &all, &marks));
     if !recorded.is_empty() {
-        section("Chance to be ahead of each recorded method (a tie counts half)", chances(tasks, own, recorded, &marks));
+        section(
+            "Chance to be ahead of each recorded method (a tie counts half)",
+            chances(tasks, own, recorded, &marks),
+        );
         let title = format!("Median regret over that of the best recorded method, geometric mean (floor {floor})");
         section(&title, ratios(tasks, own, recorded, &marks, floor));
     }

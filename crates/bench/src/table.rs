@@ -85,7 +85,8 @@ fn read(path: &Path) -> Result<Table, String> {
     // The header's numbers are not rounded to f32 as the table is.
     let lowest = losses.iter().copied().fold(f32::INFINITY, f32::min);
     let best = (sign * header.best_any_epoch.unwrap_or(header.best)).min(f64::from(lowest)).max(f64::from(lowest));
-    let (hyperparameters, choices) = header.parameters.iter().map(hyperparameter).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let (hyperparameters, choices) =
+        header.parameters.iter().map(hyperparameter).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     Ok(Table {
         name: header.name,
         space: Space::new(hyperparameters).map_err(|error| error.to_string())?,

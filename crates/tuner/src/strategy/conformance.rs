@@ -484,3 +484,7 @@ pub(crate) use conformance;
 
 conformance!(random, || Box::new(Random::default()));
 conformance!(grid, || Box::new(Grid::default()));
+conformance!(sobol, || Box::new(Sobol::default()));
+conformance!(tpe, || Box::new(Tpe::default()));
+conformance!(bayesian, || Box::new(Bayesian::default()));
+conformance!(auto, || Box::new(Auto::default()));

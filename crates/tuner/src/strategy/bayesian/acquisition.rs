@@ -35,9 +35,8 @@ impl<'a> Acquisition<'a> {
         let losses: Vec<f64> = evidence.observed.iter().map(|(_, loss)| *loss).collect();
         let targets = warp::gaussian(&losses);
         let best = targets[ranking[0]];
-        let rows_of = |chosen: &[usize]| -> Vec<&[f64]> {
-            chosen.iter().map(|&i| evidence.observed[i].0.as_slice()).collect()
-        };
+        let rows_of =
+            |chosen: &[usize]| -> Vec<&[f64]> { chosen.iter().map(|&i| evidence.observed[i].0.as_slice()).collect() };
         let targets_of = |chosen: &[usize]| -> Vec<f64> { chosen.iter().map(|&i| targets[i]).collect() };
         let fitted = select(&ranking, MOST_FITTED);
         let theta = fit(dimensions, &rows_of(&fitted), targets_of(&fitted), &LOSS)?;

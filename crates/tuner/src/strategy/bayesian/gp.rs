@@ -56,8 +56,7 @@ pub struct Data<'a> {
 impl<'a> Data<'a> {
     /// `rows` hold one coordinate per dimension, `y` one target per row, about standardised.
     pub fn new(dimensions: &'a [Dimension], rows: &[&[f64]], y: Vec<f64>) -> Self {
-        let columns: Vec<Vec<f64>> =
-            (0..dimensions.len()).map(|j| rows.iter().map(|row| row[j]).collect()).collect();
+        let columns: Vec<Vec<f64>> = (0..dimensions.len()).map(|j| rows.iter().map(|row| row[j]).collect()).collect();
         let pairs = Pairs::new(dimensions, &columns);
         Self { dimensions, columns, y, pairs }
     }

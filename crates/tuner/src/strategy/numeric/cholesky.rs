@@ -73,15 +73,16 @@ impl Square {
     }
 }
 
-fn solve_four_rows(above: &[f64], block: &mut [f64], n: usize, columns: usize) {
-    let (a, rest) = block.split_at_mut(n);
-    let (b, rest) = rest.split_at_mut(n);
-    let (c, d) = rest.split_at_mut(n);
+/// Four rows of the factor, as far as they depend on finished rows alone.
+fn solve_four_rows(above: &[f64], block: &mut [f64], width: usize, columns: usize) {
+    let (first, rest) = block.split_at_mut(width);
+    let (second, rest) = rest.split_at_mut(width);
+    let (third, fourth) = rest.split_at_mut(width);
     for j in 0..columns {
-        let l = &above[j * n..=j * n + j];
-        let sums = dot4(&l[..j], [&a[..j], &b[..j], &c[..j], &d[..j]]);
-        for (row, sum) in [&mut *a, &mut *b, &mut *c, &mut *d].into_iter().zip(sums) {
-            row[j] = (row[j] - sum) / l[j];
+        let done = &above[j * width..=j * width + j];
+        let sums = dot4(&done[..j], [&first[..j], &second[..j], &third[..j], &fourth[..j]]);
+        for (row, sum) in [&mut *first, &mut *second, &mut *third, &mut *fourth].into_iter().zip(sums) {
+            row[j] = (row[j] - sum) / done[j];
         }
     }
 }

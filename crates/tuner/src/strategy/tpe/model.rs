@@ -33,8 +33,7 @@ impl Default for Shape {
 /// Untried candidates drawn from the density of good trials, those first that are likeliest good rather than bad;
 /// nothing if no trial has a result.
 pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, shape: &Shape, rng: &mut impl Rng) -> Vec<Point> {
-    let ranked: Vec<&[f64]> =
-        evidence.ranking().into_iter().map(|i| evidence.observed[i].0.as_slice()).collect();
+    let ranked: Vec<&[f64]> = evidence.ranking().into_iter().map(|i| evidence.observed[i].0.as_slice()).collect();
     if ranked.is_empty() || encoding.dimensions().is_empty() {
         return Vec::new();
     }

@@ -153,13 +153,7 @@ impl<'a> Parzen<'a> {
     }
 }
 
-fn cells(
-    dimension: Dimension,
-    n: usize,
-    mass: impl Fn(usize, usize) -> f64,
-    j: usize,
-    centres: &[&[f64]],
-) -> Factor {
+fn cells(dimension: Dimension, n: usize, mass: impl Fn(usize, usize) -> f64, j: usize, centres: &[&[f64]]) -> Factor {
     let row = |to: usize| (0..n).map(|from| mass(to, from)).chain([1.0 / n as f64]).collect();
     let from = |centre: &&[f64]| match centre[j] {
         INACTIVE => n as u32,

@@ -34,8 +34,7 @@ fn assert_close(found: &[f64], want: &[f64]) {
 
 #[test]
 fn agrees_with_scikit_learn() {
-    let reference: Reference =
-        serde_json::from_str(include_str!("../../../../tests/reference/gp.json")).unwrap();
+    let reference: Reference = serde_json::from_str(include_str!("../../../../tests/reference/gp.json")).unwrap();
     let data = Data::new(&DIMENSIONS, &slices(&reference.rows), reference.y.clone());
     let (value, gradient) = data.log_likelihood(&reference.theta, reference.mean_variance).unwrap();
     assert_close(&[value], &[reference.log_likelihood]);
@@ -63,9 +62,8 @@ fn rows(count: usize) -> impl Strategy<Value = Vec<Vec<f64>>> {
 
 fn theta() -> impl Strategy<Value = Theta> {
     let lengths = prop::collection::vec(-3.0..3.0, DIMENSIONS.len());
-    (-1.0..1.0, -4.0..0.0, lengths).prop_map(|(signal, noise, lengths): (f64, f64, Vec<f64>)| {
-        [signal, noise].into_iter().chain(lengths).collect()
-    })
+    (-1.0..1.0, -4.0..0.0, lengths)
+        .prop_map(|(signal, noise, lengths): (f64, f64, Vec<f64>)| [signal, noise].into_iter().chain(lengths).collect())
 }
 
 proptest! {
