@@ -1,16 +1,16 @@
 //! Strategies: what to try next, given everything known.
 
 pub mod auto;
-pub mod bayesian;
+mod bayesian;
 pub mod draw;
-pub mod encoding;
-pub mod evidence;
+mod encoding;
+mod evidence;
 mod grid;
 mod initial;
-pub mod numeric;
+mod numeric;
 mod random;
 mod sobol;
-pub mod tpe;
+mod tpe;
 
 #[cfg(test)]
 pub(crate) mod conformance;

@@ -236,7 +236,9 @@ fn parents_first(rules: &[Vec<Rule>]) -> Vec<usize> {
         if next.is_empty() {
             return order;
         }
-        next.iter().for_each(|&j| placed[j] = true);
+        for &j in &next {
+            placed[j] = true;
+        }
         order.extend(next);
     }
 }

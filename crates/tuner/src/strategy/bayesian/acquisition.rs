@@ -81,11 +81,11 @@ fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
 }
 
 const LOSS: Priors = Priors {
-    mean_variance: 1.0,
+    mean_variance: 0.2,
     signal: Normal { mean: 0.0, sd: 1.0 },
     noise: Normal { mean: -2.0, sd: 1.5 },
-    length: Normal { mean: 0.0, sd: 1.0 },
-    choice_length: Normal { mean: 0.0, sd: 1.0 },
+    length: Normal { mean: 0.5, sd: 1.0 },
+    choice_length: Normal { mean: 0.7, sd: 1.0 },
 };
 
 /// Failures come in regions, if there is anything to learn of them at all.

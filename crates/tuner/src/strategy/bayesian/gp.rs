@@ -228,7 +228,9 @@ impl Gp<'_> {
             };
             k.iter_mut().zip(row).for_each(|(k, factor)| *k *= factor);
         }
-        k.iter_mut().for_each(|k| *k += self.mean_variance);
+        for k in k {
+            *k += self.mean_variance;
+        }
     }
 }
 

@@ -79,5 +79,5 @@ pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, rng: &mut impl 
     let Some(acquisition) = Acquisition::new(encoding, evidence) else { return Vec::new() };
     let ranking = evidence.ranking();
     let best: Vec<Point> = ranking.iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
-    search::ranked(encoding, &best, &evidence.tried(), EFFORT, rng, |rows| acquisition.at(rows))
+    search::ranked(encoding, &best, evidence.tried(), EFFORT, rng, |rows| acquisition.at(rows))
 }

@@ -34,12 +34,12 @@ const NEIGHBOURS: usize = 8;
 pub fn ranked(
     encoding: &Encoding<'_>,
     incumbents: &[Point],
-    tried: &HashSet<u64>,
+    tried: HashSet<u64>,
     effort: Effort,
     rng: &mut impl Rng,
     mut score: impl FnMut(&[&[f64]]) -> Vec<f64>,
 ) -> Vec<Point> {
-    let mut pool = Pool { encoding, seen: tried.clone(), full: Vec::new(), marked: Vec::new() };
+    let mut pool = Pool { encoding, seen: tried, full: Vec::new(), marked: Vec::new() };
     let few = encoding.combinations(effort.listed);
     if let Some(all) = few {
         (0..all).for_each(|index| pool.offer(encoding.combination(index)));
@@ -114,7 +114,7 @@ impl Pool<'_> {
 fn neighbours(dimension: Dimension, x: f64, rng: &mut impl Rng) -> Vec<f64> {
     match dimension {
         Dimension::Continuous => {
-            let step = |k: usize| gaussian(rng) * 0.3 / (1 << k) as f64;
+            let step = |k: usize| gaussian(rng) * 0.3 / f64::from(1 << k);
             (0..NEIGHBOURS).map(step).map(|step| reflect(x + step)).collect()
         }
         Dimension::Ordinal(n) | Dimension::Categorical(n) if n <= NEIGHBOURS + 2 => {

@@ -16,7 +16,9 @@ pub fn standardize(y: &mut [f64]) {
     let mean = y.iter().sum::<f64>() / n;
     let variance = y.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n;
     let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
-    y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
+    for y in y {
+        *y = (*y - mean) * scale;
+    }
 }
 
 /// Replaces targets by normal quantiles of their ranks; equal targets stay equal.

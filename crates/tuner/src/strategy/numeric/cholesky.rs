@@ -16,11 +16,6 @@ impl Square {
         Self { n, data: vec![0.0; n * n] }
     }
 
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        self.n
-    }
-
     /// Row `i`.
     pub fn row(&self, i: usize) -> &[f64] {
         &self.data[i * self.n..(i + 1) * self.n]
@@ -92,11 +87,6 @@ fn solve_four_rows(above: &[f64], block: &mut [f64], width: usize, columns: usiz
 pub struct Lower(Square);
 
 impl Lower {
-    /// The factor itself; above its diagonal are zeros.
-    pub fn matrix(&self) -> &Square {
-        &self.0
-    }
-
     /// log det(L Lᵀ).
     pub fn log_determinant(&self) -> f64 {
         2.0 * (0..self.0.n).map(|i| libm::log(self.0.row(i)[i])).sum::<f64>()
@@ -120,7 +110,9 @@ impl Lower {
                 add_scaled(&mut row[..=k], l[k], &above[k * n..=k * n + k]);
             }
             let scale = -1.0 / l[i];
-            row.iter_mut().for_each(|x| *x *= scale);
+            for x in row.iter_mut() {
+                *x *= scale;
+            }
             row[i] = 1.0 / l[i];
         }
         Lower(out)

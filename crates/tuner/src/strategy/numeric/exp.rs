@@ -1,6 +1,6 @@
 //! An exponential that the compiler can vectorise.
 
-const LN2_HI: f64 = 6.931_471_803_691_238_2e-1;
+const LN2_HI: f64 = 6.931_471_803_691_238e-1;
 const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
 /// Adding this rounds to the nearest integer and leaves it in the low bits of the sum.
 const ROUND: f64 = 6_755_399_441_055_744.0;

@@ -85,13 +85,17 @@ fn descent(gradient: &[f64], pairs: &[(Vec<f64>, Vec<f64>)]) -> Vec<f64> {
     }
     if let Some((s, y)) = pairs.last() {
         let scale = dot(s, y) / dot(y, y);
-        q.iter_mut().for_each(|q| *q *= scale);
+        for q in &mut q {
+            *q *= scale;
+        }
     }
     for ((s, y), weight) in pairs.iter().zip(weights.into_iter().rev()) {
         let back = dot(y, &q) / dot(s, y);
         q.iter_mut().zip(s).for_each(|(q, s)| *q += (weight - back) * s);
     }
-    q.iter_mut().for_each(|q| *q = -*q);
+    for q in &mut q {
+        *q = -*q;
+    }
     q
 }
 
