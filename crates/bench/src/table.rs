@@ -26,9 +26,7 @@ struct Header {
     direction: Direction,
     parameters: Vec<Parameter>,
     shape: Vec<usize>,
-    best: f64,
     median: f64,
-    best_any_epoch: Option<f64>,
     epochs: Option<usize>,
     scale: Option<f64>,
 }
@@ -82,9 +80,8 @@ fn read(path: &Path) -> Result<Table, String> {
     }
     let sign = if header.direction == Direction::Maximize { -1.0 } else { 1.0 };
     let losses: Vec<f32> = values.into_iter().map(|value| sign as f32 * value).collect();
-    // The header's numbers are not rounded to f32 as the table is.
-    let lowest = losses.iter().copied().fold(f32::INFINITY, f32::min);
-    let best = (sign * header.best_any_epoch.unwrap_or(header.best)).min(f64::from(lowest)).max(f64::from(lowest));
+    // The header's best is not rounded to single precision as the table is: 0 must be 0.
+    let best = f64::from(losses.iter().copied().fold(f32::INFINITY, f32::min));
     let (hyperparameters, choices) =
         header.parameters.iter().map(hyperparameter).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     Ok(Table {

@@ -16,7 +16,7 @@ mod tpe;
 pub(crate) mod conformance;
 
 pub use auto::Auto;
-pub use bayesian::{Bayesian, BayesianSettings};
+pub use bayesian::{Bayesian, BayesianSettings, Inactive};
 pub use grid::Grid;
 pub use random::Random;
 pub use sobol::Sobol;

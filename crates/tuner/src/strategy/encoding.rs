@@ -159,8 +159,7 @@ impl<'a> Encoding<'a> {
 
     /// The same configuration with a coordinate for what is inactive too, drawn uniformly.
     pub fn complete(&self, point: &[f64], rng: &mut impl Rng) -> Point {
-        let drawn = self.draw(rng);
-        point.iter().zip(drawn).map(|(&x, drawn)| if x == INACTIVE { drawn } else { x }).collect()
+        replace_inactive(point, &self.draw(rng))
     }
 
     /// Marks what is inactive, so that two points are equal exactly when their configurations are.
@@ -193,6 +192,19 @@ impl<'a> Encoding<'a> {
             });
         }
         Some(point)
+    }
+
+    /// Where each hyperparameter has its default value, be it active or not.
+    pub fn defaults(&self) -> Point {
+        let default = |(&place, dimension): (&usize, &Dimension)| {
+            let hp = &self.space.hyperparameters()[place];
+            let value = hp.default_value();
+            match dimension.levels() {
+                Some(_) => dimension.coordinate(hp.domain.index_of(&value).unwrap_or(0) as usize),
+                None => hp.domain.unit_of(&value).unwrap_or(0.0),
+            }
+        };
+        self.places.iter().zip(&self.dimensions).map(default).collect()
     }
 
     fn is_left_out(&self, name: &str) -> bool {
@@ -241,6 +253,11 @@ fn parents_first(rules: &[Vec<Rule>]) -> Vec<usize> {
         }
         order.extend(next);
     }
+}
+
+/// The point with other coordinates in place of inactive ones.
+pub fn replace_inactive(point: &[f64], others: &[f64]) -> Point {
+    point.iter().zip(others).map(|(&x, &other)| if x == INACTIVE { other } else { x }).collect()
 }
 
 /// A number that equal points share and, but for one pair in 2⁶⁴, no others.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::StudyView;
-use super::encoding::{Encoding, Point, fingerprint};
+use super::encoding::{Encoding, Point, fingerprint, replace_inactive};
 use crate::objective::Direction;
 use crate::trial::{Trial, TrialState};
 
@@ -47,6 +47,14 @@ impl Evidence {
             evidence.observed.extend(pruned.into_iter().filter_map(|(point, loss)| Some((point, loss?))));
         }
         evidence
+    }
+
+    /// Puts coordinates in place of inactive ones.
+    pub fn replace_inactive(&mut self, others: &[f64]) {
+        let observed = self.observed.iter_mut().map(|(point, _)| point);
+        for point in observed.chain(&mut self.failed).chain(&mut self.pending) {
+            *point = replace_inactive(point, others);
+        }
     }
 
     /// The fingerprint of every configuration in it.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::acquisition::Acquisition;
 use self::search::Effort;
 use super::draw::Draw;
-use super::encoding::{Encoding, Point};
+use super::encoding::{Encoding, Point, replace_inactive};
 use super::evidence::Evidence;
 use super::{Proposal, Strategy, StrategyError, StudyView, initial};
 
@@ -28,12 +28,24 @@ pub struct BayesianSettings {
     /// How many trials are spread evenly before the model is used. More make the search slower to start and
     /// less likely to overlook a region.
     pub initial: u64,
+    /// What the model makes of inactive hyperparameters.
+    pub inactive: Inactive,
 }
 
 impl Default for BayesianSettings {
     fn default() -> Self {
-        Self { initial: 6 }
+        Self { initial: 6, inactive: Inactive::Neutral }
     }
+}
+
+/// What a model makes of hyperparameters that are inactive in a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inactive {
+    /// They neither separate nor join two configurations.
+    Neutral,
+    /// They count as if they had their default values: what other tools do, here to compare with.
+    Default,
 }
 
 /// Bayesian optimisation.
@@ -63,7 +75,7 @@ impl Strategy for Bayesian {
             if study.next_trial().0 <= settings.initial {
                 return initial::points(&encoding, study.seed, study.next_trial()).take(100).collect();
             }
-            suggestions(&encoding, &evidence, &mut study.rng("bayesian"))
+            suggestions(&encoding, evidence, settings.inactive, &mut study.rng("bayesian"))
         });
         let drawn = self.draw.next(study, candidates.flatten().map(|point| encoding.decode(&point)))?;
         Ok(drawn.map_or(Proposal::Exhausted, |drawn| drawn.start(study.epochs)))
@@ -75,9 +87,25 @@ const EFFORT: Effort = Effort { listed: 2_000, drawn: 500, mutated: 20, climbs: 
 const INCUMBENTS: usize = 5;
 
 /// What to try next, the most promising first; nothing if there is too little evidence to go by.
-pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, rng: &mut impl Rng) -> Vec<Point> {
-    let Some(acquisition) = Acquisition::new(encoding, evidence) else { return Vec::new() };
-    let ranking = evidence.ranking();
-    let best: Vec<Point> = ranking.iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
-    search::ranked(encoding, &best, evidence.tried(), EFFORT, rng, |rows| acquisition.at(rows))
+pub fn suggestions(
+    encoding: &Encoding<'_>,
+    mut evidence: Evidence,
+    inactive: Inactive,
+    rng: &mut impl Rng,
+) -> Vec<Point> {
+    let tried = evidence.tried();
+    let best: Vec<Point> =
+        evidence.ranking().iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
+    let defaults = (inactive == Inactive::Default).then(|| encoding.defaults());
+    if let Some(defaults) = &defaults {
+        evidence.replace_inactive(defaults);
+    }
+    let Some(acquisition) = Acquisition::new(encoding, &evidence) else { return Vec::new() };
+    search::ranked(encoding, &best, tried, EFFORT, rng, |rows| match &defaults {
+        None => acquisition.at(rows),
+        Some(defaults) => {
+            let replaced: Vec<Point> = rows.iter().map(|row| replace_inactive(row, defaults)).collect();
+            acquisition.at(&replaced.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        }
+    })
 }
