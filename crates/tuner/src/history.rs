@@ -170,3 +170,52 @@ impl FromIterator<Trial> for History {
         history
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Execution;
+
+    fn trial(id: u64, units: i64) -> Trial {
+        Trial::new(TrialId(id), Params::from_iter([("units", units)]), 1)
+    }
+
+    #[test]
+    fn knows_what_is_pending_started_and_tried() {
+        let mut history = History::from_iter([trial(2, 20), trial(1, 10), trial(5, 20)]);
+        assert_eq!(history.iter().map(|trial| trial.id.0).collect::<Vec<_>>(), [1, 2, 5]);
+        assert_eq!((history.pending_count(), history.started(), history.configurations()), (3, 0, 2));
+        assert_eq!(history.next_id(), TrialId(6));
+
+        assert!(history.update(TrialId(2), |trial| {
+            trial.executions.push(Execution::new(1));
+            trial.state = TrialState::Completed;
+        }));
+        assert!(!history.update(TrialId(3), |_| {}));
+        assert_eq!(history.pending().map(|trial| trial.id.0).collect::<Vec<_>>(), [1, 5]);
+        assert_eq!(history.finished().map(|trial| trial.id.0).collect::<Vec<_>>(), [2]);
+        assert_eq!(history.started(), 1);
+
+        history.push(trial(1, 30));
+        assert!(!history.contains(&trial(1, 10).params) && history.contains(&trial(1, 30).params));
+        history.reserve_through(TrialId(9));
+        assert_eq!((history.len(), history.next_id()), (3, TrialId(10)));
+    }
+
+    #[test]
+    fn the_first_of_equals_is_the_best() {
+        let objective = Objective::infer("loss").unwrap();
+        let scored = |id, score, state| Trial { state, score, ..trial(id, id as i64) };
+        let history = History::from_iter([
+            scored(1, Some(0.1), TrialState::Pruned),
+            scored(2, Some(2.0), TrialState::Completed),
+            scored(3, Some(1.0), TrialState::Completed),
+            scored(4, Some(1.0), TrialState::Completed),
+            scored(5, None, TrialState::Completed),
+            scored(6, Some(0.1), TrialState::Running),
+        ]);
+        assert_eq!(history.best(&objective).map(|trial| trial.id.0), Some(3));
+        let ranked = crate::analysis::ranking(&history, &objective);
+        assert_eq!(ranked.iter().map(|trial| trial.id.0).collect::<Vec<_>>(), [3, 4, 2]);
+    }
+}

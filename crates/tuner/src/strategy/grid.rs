@@ -82,7 +82,7 @@ mod tests {
     use crate::space::{Domain, Hyperparameter, Params, Sampling, Space};
     use crate::store::{MemoryStore, Store};
     use crate::study::{Study, StudySettings};
-    use crate::trial::{Execution, Trial, TrialId};
+    use crate::trial::{Execution, Infeasible, InfeasibleReason, Trial, TrialId};
 
     fn space() -> Space {
         Space::new(vec![
@@ -131,6 +131,21 @@ mod tests {
         let wished = in_order.remove(3);
         in_order.insert(0, wished);
         assert_eq!(with_wish, in_order);
+    }
+
+    /// What was rejected on the way to one trial is not rejected again on the way to the next.
+    #[test]
+    fn rejects_each_configuration_once() {
+        let objective = Objective::infer("loss").unwrap();
+        let (store, settings) = (Box::new(MemoryStore::new()), StudySettings::default());
+        let study = Study::new(space(), objective, Box::new(Grid::new(3)), store, settings).unwrap();
+        let mut study = study.with_feasibility(|params| match params.get_int("units") {
+            Some(7) => Err(Infeasible::new(InfeasibleReason::Shape, "seven")),
+            _ => Ok(()),
+        });
+        study.run(|run| run.report([("loss", 1.0)]).map(|_| ()).map_err(Into::into)).unwrap();
+        let rejected: Vec<u64> = study.history().iter().map(|trial| trial.rejected.values().sum()).collect();
+        assert_eq!(rejected, [0, 0, 0, 0, 1, 1, 1]);
     }
 
     #[test]

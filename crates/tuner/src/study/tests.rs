@@ -286,6 +286,24 @@ fn a_paused_trial_is_the_same_trial_resumed() {
     assert_eq!(at_one, [1, 2, 3]);
 }
 
+/// A program that knows nothing of rungs trains what it is asked for and says that it has finished.
+#[test]
+fn who_has_finished_all_that_was_asked_for_can_be_asked_for_more() {
+    let mut study = study_on(&MemoryStore::new(), Halving, StudySettings { epochs: 3, ..trials(3) });
+    let mut asked = Vec::new();
+    while let Ask::Run(work) = study.ask().unwrap() {
+        asked.push((work.trial.0, work.from_epoch, work.to_epoch));
+        for epoch in work.from_epoch + 1..=work.to_epoch {
+            study.report(work.trial, 0, Epoch::new(epoch, 0.1, [("val_loss", 1.0)])).unwrap();
+        }
+        let stopped_early = work.trial.0 == 3;
+        study.tell(work.trial, 0, Outcome::Finished { stopped_early, best_epoch: None }).unwrap();
+    }
+    assert_eq!(asked, [(1, 0, 1), (2, 0, 1), (3, 0, 1), (2, 1, 3)]);
+    let states: Vec<_> = study.history().iter().map(|trial| trial.state.to_string()).collect();
+    assert_eq!(states, ["paused", "completed", "completed"]);
+}
+
 #[test]
 fn another_space_is_refused() {
     let store = MemoryStore::new();
