@@ -40,8 +40,9 @@ enum Factor {
     /// `mass[to][from]` by the number of the value, after the last one the mass of a uniform draw; and each centre's
     /// value, which is that last one if the hyperparameter is inactive there.
     Cells { mass: Vec<Vec<f64>>, from: Vec<u32> },
-    /// Standard deviation, and each centre's share of the normal density that lies within the range.
-    Range { sd: f64, inside: Vec<f64> },
+    /// Standard deviation; and of each centre its coordinate, one over the standard deviation, the height of its bump, and
+    /// the share of the normal density that lies within the range. Where the hyperparameter is inactive the bump is flat.
+    Range { sd: f64, centres: Vec<f64>, rates: Vec<f64>, heights: Vec<f64>, inside: Vec<f64> },
 }
 
 impl<'a> Parzen<'a> {
@@ -68,11 +69,15 @@ impl<'a> Parzen<'a> {
                 cells(dimension, n, mass, j, &centres)
             }
             Dimension::Continuous | Dimension::Ordinal(_) => {
-                let inside = |centre: &&[f64]| match centre[j] {
-                    INACTIVE => 1.0,
-                    x => normal::cdf((1.0 - x) / sd) - normal::cdf(-x / sd),
+                let centres: Vec<f64> = centres.iter().map(|centre| centre[j]).collect();
+                let inside: Vec<f64> =
+                    centres.iter().map(|x| normal::cdf((1.0 - x) / sd) - normal::cdf(-x / sd)).collect();
+                let peak = 1.0 / (sd * (2.0 * std::f64::consts::PI).sqrt());
+                let of_active = |(x, inside): (&f64, &f64)| {
+                    if *x == INACTIVE { (0.0, 1.0) } else { (1.0 / sd, peak / inside) }
                 };
-                Factor::Range { sd, inside: centres.iter().map(inside).collect() }
+                let (rates, heights) = centres.iter().zip(&inside).map(of_active).unzip();
+                Factor::Range { sd, centres, rates, heights, inside }
             }
         };
         let factors = encoding.dimensions().iter().enumerate().map(factor).collect();
@@ -102,7 +107,7 @@ impl<'a> Parzen<'a> {
                     let last = mass.len() - 1;
                     dimension.coordinate(level.unwrap_or(last))
                 }
-                Factor::Range { sd, inside } => {
+                Factor::Range { sd, inside, .. } => {
                     let p = normal::cdf(-centre / sd) + rng.random::<f64>() * inside[chosen];
                     let x = centre + sd * normal::quantile(p.clamp(1e-300, 1.0 - f64::EPSILON));
                     dimension.nearest(x.clamp(0.0, 1.0))
@@ -129,15 +134,15 @@ impl<'a> Parzen<'a> {
                     bumps.iter_mut().zip(from).for_each(|(bump, &from)| *bump *= mass[from as usize]);
                     uniform *= mass[mass.len() - 1];
                 }
-                Factor::Range { sd, inside } => {
+                Factor::Range { centres, rates, heights, .. } => {
                     curved = true;
-                    let height = 1.0 / (sd * (2.0 * std::f64::consts::PI).sqrt());
-                    for (i, centre) in self.centres.iter().enumerate() {
-                        if centre[j] != INACTIVE {
-                            let z = (x - centre[j]) / sd;
-                            exponent[i] -= 0.5 * z * z;
-                            bumps[i] *= height / inside[i];
-                        }
+                    let of_bumps = centres.iter().zip(rates).zip(heights);
+                    for ((exponent, bump), ((centre, rate), height)) in
+                        exponent.iter_mut().zip(&mut bumps).zip(of_bumps)
+                    {
+                        let z = (x - centre) * rate;
+                        *exponent -= 0.5 * z * z;
+                        *bump *= height;
                     }
                 }
             }
@@ -160,4 +165,41 @@ fn cells(dimension: Dimension, n: usize, mass: impl Fn(usize, usize) -> f64, j: 
         x => dimension.level(x) as u32,
     };
     Factor::Cells { mass: (0..n).map(row).collect(), from: centres.iter().map(from).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::{Domain, Hyperparameter, Space};
+
+    const WIDTH: Width = Width { single: 0.15, least: 0.12, spread: 0.3 };
+
+    fn total(space: &Space, configurations: impl Iterator<Item = crate::Params>) -> f64 {
+        let encoding = Encoding::new(space);
+        let centres: Vec<Point> =
+            space.iter_with_points(3).step_by(3).filter_map(|params| encoding.encode(&params)).collect();
+        let parzen = Parzen::new(&encoding, centres.iter().map(Vec::as_slice).collect(), 2.0, WIDTH);
+        configurations.map(|params| parzen.log_density(&encoding.encode(&params).unwrap()).exp()).sum()
+    }
+
+    /// With conditions too, a density is one: inactive hyperparameters neither add mass nor lose any.
+    #[test]
+    fn mass_of_all_configurations_is_one() {
+        let choice = Domain::choice(vec!["adam".into(), "sgd".into(), "rmsprop".into()], false).unwrap();
+        let space = Space::new(vec![
+            Hyperparameter::new("optimizer", choice),
+            Hyperparameter::new("nesterov", Domain::boolean()).when("optimizer", ["sgd"]),
+            Hyperparameter::new("layers", Domain::int(1, 7).unwrap()),
+        ])
+        .unwrap();
+        assert!((total(&space, space.iter()) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn density_of_a_range_integrates_to_one() {
+        const POINTS: u32 = 2_001;
+        let space = Space::new(vec![Hyperparameter::new("x", Domain::float(0.0, 1.0).unwrap())]).unwrap();
+        let mean = total(&space, space.iter_with_points(POINTS)) / f64::from(POINTS);
+        assert!((mean - 1.0).abs() < 2e-3, "{mean}");
+    }
 }
