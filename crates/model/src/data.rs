@@ -58,7 +58,7 @@ pub struct DataSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<[usize; 2]>,
     /// Read images as grey, one channel, instead of colour, three. For `folder` alone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grey: bool,
 }
 

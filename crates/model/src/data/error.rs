@@ -27,6 +27,16 @@ pub enum DataError {
         /// The key in `[data]`.
         option: &'static str,
     },
+    /// An option of the source has a value that it cannot have.
+    #[error("`{option}` in [data] is {found}: give {expected}")]
+    BadOption {
+        /// The key in `[data]`.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// What it can be.
+        expected: String,
+    },
     /// A data set of the user's own files has no default place.
     #[error("the data set `{dataset}` needs `path` in [data]: {layout}")]
     PathNeeded {

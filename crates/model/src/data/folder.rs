@@ -20,6 +20,13 @@ const MAX_SIDE: u32 = 1 << 14;
 const MAX_DECODED: u64 = 1 << 30;
 
 pub(super) fn load(root: &Path, resize: Option<[usize; 2]>, grey: bool) -> Result<Dataset, DataError> {
+    if let Some(size) = resize.filter(|size| size.iter().any(|side| !(1..=MAX_SIDE as usize).contains(side))) {
+        return Err(DataError::BadOption {
+            option: "resize",
+            found: format!("{size:?}"),
+            expected: format!("[height, width], each from 1 to {MAX_SIDE} pixels"),
+        });
+    }
     let train = list(root, "train")?;
     let test = list(root, "test")?;
     if let Some(class) = test.classes.iter().find(|class| !train.classes.contains(class)) {
@@ -241,6 +248,13 @@ mod tests {
     }
 
     #[test]
+    fn a_size_without_pixels_is_refused() {
+        let root = birds_and_cats();
+        insta::assert_snapshot!(load(root.path(), Some([0, 8]), false).unwrap_err(), @"`resize` in [data] is [0, 8]: give [height, width], each from 1 to 16384 pixels");
+        assert!(load(root.path(), Some([8, usize::MAX]), false).is_err());
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let root = birds_and_cats();
         colour(root.path(), "test/dog/a.png", [2, 3], [0, 0, 0]);
@@ -262,21 +276,29 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), place in 0usize..200, png: bool) {
-            let root = birds_and_cats();
-            let path = root.path().join("train/cat/b.png");
-            let mut file = fs::read(&path).unwrap();
-            if png {
-                let place = place.min(file.len());
-                file.truncate(place);
-                file.extend(&bytes);
-            } else {
-                file = bytes;
-            }
-            fs::write(&path, file).unwrap();
-            let _ = load(root.path(), None, false);
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&file("x.png", &bytes).1);
         }
+
+        #[test]
+        fn a_changed_image_is_read_or_refused(place: usize, value: u8, tail in prop::option::of(0usize..400), jpeg: bool) {
+            let name = if jpeg { "x.jpg" } else { "x.png" };
+            let root = tempfile::tempdir().unwrap();
+            colour(root.path(), name, [9, 9], [10, 200, 30]);
+            let mut bytes = fs::read(root.path().join(name)).unwrap();
+            let place = place % bytes.len();
+            bytes[place] = value;
+            bytes.truncate(tail.unwrap_or(bytes.len()));
+            let _ = decode(&file(name, &bytes).1);
+        }
+    }
+
+    fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        (folder, path)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::DataError;
 
-/// No array of a data set is larger than this: 4 GiB. MNIST is 47 MB, CIFAR-10 184 MB, MedMNIST's largest volumes 1.2 GB.
+/// No part of a data set is larger than this: 4 GiB. MNIST is 47 MB, CIFAR-10 154 MB.
 pub(super) const MAX_BYTES: u64 = 4 << 30;
 
 /// Deflate cannot shrink anything more than 1,032-fold, so a larger claim is a lie whatever follows.
