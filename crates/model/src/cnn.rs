@@ -5,9 +5,7 @@ mod network;
 mod plan;
 mod size;
 
-pub use config::{
-    Activation, CnnConfig, ConvKind, ConvLayer, DenseLayer, Head, Padding, Pool, PoolKind,
-};
+pub use config::{Activation, CnnConfig, ConvKind, ConvLayer, DenseLayer, Head, Padding, Pool, PoolKind};
 pub use network::Cnn;
 pub use plan::{Infeasible, LayerKind, LayerPlan, Plan, Shape};
 pub use size::Size;

@@ -1,8 +1,11 @@
 //! Backends by name, chosen at run time.
 
-use burn::tensor::Device;
+pub use burn::tensor::Device;
 
 use crate::hyperparameters::nearest;
+
+/// The backend that every build has.
+pub const DEFAULT_BACKEND: &str = "flex";
 
 /// A backend the program knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub enum DeviceError {
 /// Every backend, the default first.
 pub fn backends() -> &'static [BackendInfo] {
     const BACKENDS: &[BackendInfo] = &[
-        BackendInfo { name: "flex", description: "CPU, pure Rust", built_in: true, feature: None },
+        BackendInfo { name: DEFAULT_BACKEND, description: "CPU, pure Rust", built_in: true, feature: None },
         BackendInfo {
             name: "ndarray",
             description: "CPU, pure Rust; older and slower",

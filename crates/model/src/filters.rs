@@ -54,17 +54,12 @@ impl Kernel {
             "sobel_v" => [-1.0, 0.0, 1.0, -2.0, 0.0, 2.0, -1.0, 0.0, 1.0],
             _ => return Self::read(Path::new(name)),
         };
-        Ok(Self {
-            columns: 3,
-            weights: weights.to_vec(),
-        })
+        Ok(Self { columns: 3, weights: weights.to_vec() })
     }
 
     fn read(path: &Path) -> Result<Self, KernelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| KernelError::Read {
-            path: path.display().to_string(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| KernelError::Read { path: path.display().to_string(), source })?;
         Self::parse(&text)
     }
 
@@ -81,20 +76,15 @@ impl Kernel {
             let words = line.split([' ', '\t', ',']).filter(|word| !word.is_empty());
             let row: Vec<f32> = words
                 .map(|word| {
-                    number(word).ok_or_else(|| {
-                        KernelError::Parse(format!("line {}: `{word}` is not a number", index + 1))
-                    })
+                    number(word)
+                        .ok_or_else(|| KernelError::Parse(format!("line {}: `{word}` is not a number", index + 1)))
                 })
                 .collect::<Result<_, _>>()?;
             if row.is_empty() {
                 continue;
             }
             if columns != 0 && row.len() != columns {
-                let found = format!(
-                    "line {} has {} numbers, the first row {columns}",
-                    index + 1,
-                    row.len()
-                );
+                let found = format!("line {} has {} numbers, the first row {columns}", index + 1, row.len());
                 return Err(KernelError::Parse(found));
             }
             columns = row.len();
@@ -192,8 +182,7 @@ mod tests {
 
     #[test]
     fn a_kernel_file_is_rows_of_numbers() {
-        let kernel =
-            Kernel::parse("# a mean\n1/9, 1/9, 1/9\n1/9 1/9 1/9\n\n1/9 1/9 1/9\n").unwrap();
+        let kernel = Kernel::parse("# a mean\n1/9, 1/9, 1/9\n1/9 1/9 1/9\n\n1/9 1/9 1/9\n").unwrap();
         assert_eq!(kernel, Kernel::named("blur").unwrap());
         for text in ["", "# nothing", "1 2\n3", "1 x", "1/0", "inf"] {
             assert!(Kernel::parse(text).is_err(), "{text}");
@@ -206,9 +195,6 @@ mod tests {
         assert_eq!(apply(&[1, 3, 5, 255], [1, 4], &half), [0, 2, 2, 128]);
         let edge = Kernel::named("edge").unwrap();
         assert_eq!(apply(&[0, 0, 0, 0, 255, 0, 0, 0, 0], [3, 3], &edge)[4], 255);
-        assert_eq!(
-            apply(&[255, 255, 255, 255, 0, 255, 255, 255, 255], [3, 3], &edge)[4],
-            0
-        );
+        assert_eq!(apply(&[255, 255, 255, 255, 0, 255, 255, 255, 255], [3, 3], &edge)[4], 0);
     }
 }

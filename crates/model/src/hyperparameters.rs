@@ -106,11 +106,7 @@ impl std::fmt::Display for Kind {
             }
             Self::Bool => f.write_str("true or false"),
             Self::Text(words) => f.write_str(&words.join(", ")),
-            Self::Size => write!(
-                f,
-                "a size: 3, \"2x8\" or \"3x3x3\", each number from 1 to {}",
-                Size::MAX
-            ),
+            Self::Size => write!(f, "a size: 3, \"2x8\" or \"3x3x3\", each number from 1 to {}", Size::MAX),
             Self::Filter(words) => write!(f, "{}, or the path of a kernel file", words.join(", ")),
         }
     }
@@ -145,9 +141,7 @@ pub fn check(name: &str, value: &Value) -> Result<(), ConfigError> {
     };
     let fits = match doc.kind {
         Kind::Int { min, max } => value.as_i64().is_some_and(|n| (min..=max).contains(&n)),
-        Kind::Float { min, max } => value
-            .as_f64()
-            .is_some_and(|x| std::ops::RangeBounds::contains(&(min, max), &x)),
+        Kind::Float { min, max } => value.as_f64().is_some_and(|x| std::ops::RangeBounds::contains(&(min, max), &x)),
         Kind::Bool => value.is_boolean(),
         Kind::Text(words) => match value.as_str() {
             Some(text) if words.contains(&text) => true,
@@ -179,30 +173,19 @@ pub fn check(name: &str, value: &Value) -> Result<(), ConfigError> {
 /// When there is none, with the nearest name.
 pub fn lookup(name: &str) -> Result<&'static HyperparameterDoc, ConfigError> {
     let (base, layer) = split(name);
-    let found = vocabulary()
-        .iter()
-        .find(|doc| doc.base() == base && (layer.is_empty() || doc.per_layer()));
+    let found = vocabulary().iter().find(|doc| doc.base() == base && (layer.is_empty() || doc.per_layer()));
     found.ok_or_else(|| {
         let one_for_all = vocabulary().iter().any(|doc| doc.base() == base);
         if one_for_all {
             return ConfigError {
                 name: name.to_owned(),
-                message: format!(
-                    "`{base}` is one for the whole model; layers have none of their own"
-                ),
+                message: format!("`{base}` is one for the whole model; layers have none of their own"),
                 suggestion: Some(base.to_owned()),
             };
         }
-        let candidates = vocabulary()
-            .iter()
-            .filter(|doc| layer.is_empty() || doc.per_layer());
-        let suggestion = nearest(base, candidates.map(HyperparameterDoc::base))
-            .map(|near| format!("{near}{layer}"));
-        ConfigError {
-            name: name.to_owned(),
-            message: "not a hyperparameter of the model".to_owned(),
-            suggestion,
-        }
+        let candidates = vocabulary().iter().filter(|doc| layer.is_empty() || doc.per_layer());
+        let suggestion = nearest(base, candidates.map(HyperparameterDoc::base)).map(|near| format!("{near}{layer}"));
+        ConfigError { name: name.to_owned(), message: "not a hyperparameter of the model".to_owned(), suggestion }
     })
 }
 
@@ -247,11 +230,7 @@ mod tests {
 
     fn refusal(name: &str, value: &Value) -> String {
         let error = check(name, value).unwrap_err();
-        let hint = error
-            .suggestion
-            .as_ref()
-            .map(|near| format!(" [{near}]"))
-            .unwrap_or_default();
+        let hint = error.suggestion.as_ref().map(|near| format!(" [{near}]")).unwrap_or_default();
         format!("{error}{hint}")
     }
 

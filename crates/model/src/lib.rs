@@ -2,12 +2,15 @@
 
 pub mod cnn;
 pub mod data;
+pub mod device;
 pub mod filters;
 pub mod hyperparameters;
 mod image_data;
 pub mod layers;
 mod named;
 pub mod preprocess;
+mod random;
+pub mod summary;
 pub mod train;
 
 pub use hyperparameters::Config;

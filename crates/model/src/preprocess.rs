@@ -1,5 +1,11 @@
 //! What happens to samples before the network sees them.
 
+mod augment;
+mod samples;
+
+pub(crate) use augment::Augmentation;
+pub(crate) use samples::{Normalization, Samples};
+
 use serde::{Deserialize, Serialize};
 
 use crate::named::named_enum;

@@ -5,26 +5,17 @@ use model::{Config, InputShape};
 use serde_json::{Value, json};
 
 fn plan(values: Value, input: &InputShape) -> Plan {
-    let Value::Object(values) = values else {
-        panic!("an object is expected")
-    };
+    let Value::Object(values) = values else { panic!("an object is expected") };
     Plan::new(&Config::from_values(&values).unwrap().cnn, input, 10)
 }
 
 /// The parameters of the layers that have any, in order.
 fn parameters(plan: &Plan) -> Vec<u64> {
-    plan.layers()
-        .iter()
-        .map(LayerPlan::parameters)
-        .filter(|&count| count > 0)
-        .collect()
+    plan.layers().iter().map(LayerPlan::parameters).filter(|&count| count > 0).collect()
 }
 
 fn outputs(plan: &Plan) -> Vec<String> {
-    plan.layers()
-        .iter()
-        .map(|layer| format!("{} {}", layer.name, layer.output))
-        .collect()
+    plan.layers().iter().map(|layer| format!("{} {}", layer.name, layer.output)).collect()
 }
 
 #[test]
@@ -39,10 +30,7 @@ fn the_best_network_of_the_cifar10_study() {
     });
     let plan = plan(values, &InputShape::new(3, [32, 32]));
     assert_eq!(plan.infeasible(), None);
-    assert_eq!(
-        parameters(&plan),
-        [7168, 1_433_824, 516_352, 917_728, 50_400, 21_600, 3104, 330]
-    );
+    assert_eq!(parameters(&plan), [7168, 1_433_824, 516_352, 917_728, 50_400, 21_600, 3104, 330]);
     assert_eq!(plan.parameters(), 2_950_506);
     assert_eq!(plan.trainable(), 2_950_506);
     assert_eq!(

@@ -70,11 +70,7 @@ impl Cnn {
         };
         let cnn = Self {
             features,
-            dense: plan
-                .dense
-                .iter()
-                .map(|plan| DenseBlock::new(plan, device))
-                .collect(),
+            dense: plan.dense.iter().map(|plan| DenseBlock::new(plan, device)).collect(),
             head: plan.head,
             input: [&[plan.input.channels], plan.input.dims.as_slice()].concat(),
         };
@@ -88,12 +84,8 @@ impl Cnn {
         let shape = |batch| Shape::from([&[batch], self.input.as_slice()].concat());
         let [batch, _] = samples.dims();
         let row = match &self.features {
-            Features::Planes(blocks) => {
-                through(blocks, self.head, samples.reshape::<4, _>(shape(batch)))
-            }
-            Features::Volumes(blocks) => {
-                through(blocks, self.head, samples.reshape::<5, _>(shape(batch)))
-            }
+            Features::Planes(blocks) => through(blocks, self.head, samples.reshape::<4, _>(shape(batch))),
+            Features::Volumes(blocks) => through(blocks, self.head, samples.reshape::<5, _>(shape(batch))),
         };
         self.dense.iter().fold(row, |x, block| block.forward(x))
     }
@@ -110,29 +102,19 @@ fn blocks<C: Module>(
         .map(|block| {
             let built = Block {
                 convolution: convolution(block, input, device),
-                norm: block.batch_norm.then(|| {
-                    BatchNormConfig::new(block.filters)
-                        .with_epsilon(1e-3)
-                        .with_momentum(0.1)
-                        .init(device)
-                }),
+                norm: block
+                    .batch_norm
+                    .then(|| BatchNormConfig::new(block.filters).with_epsilon(1e-3).with_momentum(0.1).init(device)),
                 dropout: DropoutConfig::new(block.dropout).init(),
                 plan: block.clone(),
             };
-            input = block
-                .pool
-                .as_ref()
-                .map_or(&block.output, |pool| &pool.output);
+            input = block.pool.as_ref().map_or(&block.output, |pool| &pool.output);
             built
         })
         .collect()
 }
 
-fn through<C: Spatial<D>, const D: usize>(
-    blocks: &[Block<C>],
-    head: Head,
-    x: Tensor<D>,
-) -> Tensor<2> {
+fn through<C: Spatial<D>, const D: usize>(blocks: &[Block<C>], head: Head, x: Tensor<D>) -> Tensor<2> {
     let maps = blocks.iter().fold(x, |x, block| block.forward(x));
     match head {
         Head::Flatten => maps.flatten(1, D - 1),
@@ -167,16 +149,11 @@ impl DenseBlock {
             .with_initializer(Initializer::XavierUniform { gain: 1.0 })
             .init(device);
         linear.bias = Some(Initializer::Zeros.init([plan.units], device));
-        Self {
-            linear,
-            dropout: DropoutConfig::new(plan.dropout).init(),
-            plan: plan.clone(),
-        }
+        Self { linear, dropout: DropoutConfig::new(plan.dropout).init(), plan: plan.clone() }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.dropout
-            .forward(activate(self.plan.activation, self.linear.forward(x)))
+        self.dropout.forward(activate(self.plan.activation, self.linear.forward(x)))
     }
 }
 

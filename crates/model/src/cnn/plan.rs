@@ -50,10 +50,7 @@ named_enum! {
 
 impl LayerKind {
     const fn is_spatial(self) -> bool {
-        !matches!(
-            self,
-            Self::BatchNormalization | Self::Add | Self::Dropout | Self::Flatten | Self::Dense
-        )
+        !matches!(self, Self::BatchNormalization | Self::Add | Self::Dropout | Self::Flatten | Self::Dense)
     }
 }
 
@@ -240,23 +237,15 @@ impl Plan {
     /// activation on both sides of a layer. Workspace of the tensor library is not in it.
     pub fn memory_bytes(&self, batch_size: usize) -> u64 {
         let input = 4 * self.input.elements() as u64;
-        let largest = self
-            .layers
-            .iter()
-            .map(|layer| 4 * layer.output.elements() as u64)
-            .max();
+        let largest = self.layers.iter().map(|layer| 4 * layer.output.elements() as u64).max();
         let per_sample = self
             .total(|layer| layer.activation_bytes)
             .saturating_add(input)
             .saturating_add(largest.unwrap_or(0).saturating_mul(2));
-        self.model_bytes()
-            .saturating_mul(4)
-            .saturating_add(per_sample.saturating_mul(batch_size as u64))
+        self.model_bytes().saturating_mul(4).saturating_add(per_sample.saturating_mul(batch_size as u64))
     }
 
     fn total(&self, of: impl Fn(&LayerPlan) -> u64) -> u64 {
-        self.layers
-            .iter()
-            .fold(0, |sum, layer| sum.saturating_add(of(layer)))
+        self.layers.iter().fold(0, |sum, layer| sum.saturating_add(of(layer)))
     }
 }

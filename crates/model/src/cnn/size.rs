@@ -12,9 +12,7 @@ impl Size {
 
     /// The same extent in every dimension; `None` for 0 and above [`Size::MAX`].
     pub fn uniform(extent: usize) -> Option<Self> {
-        (1..=Self::MAX)
-            .contains(&extent)
-            .then(|| Self(vec![extent]))
+        (1..=Self::MAX).contains(&extent).then(|| Self(vec![extent]))
     }
 
     /// The same extent in every dimension, which the caller knows to be in range.
@@ -26,12 +24,7 @@ impl Size {
     pub fn parse(text: &str) -> Option<Self> {
         let extents: Option<Vec<usize>> = text
             .split(['x', '×'])
-            .map(|part| {
-                part.trim()
-                    .parse()
-                    .ok()
-                    .filter(|extent| (1..=Self::MAX).contains(extent))
-            })
+            .map(|part| part.trim().parse().ok().filter(|extent| (1..=Self::MAX).contains(extent)))
             .collect();
         extents.filter(|extents| extents.len() <= 3).map(Self)
     }
@@ -59,11 +52,7 @@ impl std::fmt::Display for Size {
 
 /// `[4, 5]` as `4×5`.
 pub(crate) fn times(extents: &[usize]) -> String {
-    extents
-        .iter()
-        .map(usize::to_string)
-        .collect::<Vec<_>>()
-        .join("×")
+    extents.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
 }
 
 #[cfg(test)]
@@ -76,9 +65,7 @@ mod tests {
         assert_eq!(Size::parse("2x8").unwrap().resolve(2), Some(vec![2, 8]));
         assert_eq!(Size::parse("2x8").unwrap().resolve(3), None);
         assert_eq!(Size::parse("3 x 4 x 5").unwrap().to_string(), "3×4×5");
-        for text in [
-            "", "0", "-1", "3x", "3x0", "1x2x3x4", "3.5", "4097", "three",
-        ] {
+        for text in ["", "0", "-1", "3x", "3x0", "1x2x3x4", "3.5", "4097", "three"] {
             assert_eq!(Size::parse(text), None, "{text}");
         }
     }

@@ -68,37 +68,24 @@ impl LocallyConnected2d {
         let [batch, channels, ..] = x.dims();
         let [height, width] = config.output();
         let positions = height * width;
-        let x = if config.padding == [(0, 0); 2] {
-            x
-        } else {
-            x.pad(config.padding, 0.0)
-        };
+        let x = if config.padding == [(0, 0); 2] { x } else { x.pad(config.padding, 0.0) };
 
         let [rows, columns] = config.kernel;
         let taps = (0..rows * columns).map(|tap| {
             let rows = self.inputs_of(0, tap / columns, height);
             let columns = self.inputs_of(1, tap % columns, width);
-            x.clone()
-                .slice([Slice::full(), Slice::full(), rows, columns])
-                .reshape([batch, channels, 1, positions])
+            x.clone().slice([Slice::full(), Slice::full(), rows, columns]).reshape([batch, channels, 1, positions])
         });
-        let patches = Tensor::cat(taps.collect(), 2)
-            .reshape([batch, channels * rows * columns, positions])
-            .permute([2, 0, 1]);
+        let patches =
+            Tensor::cat(taps.collect(), 2).reshape([batch, channels * rows * columns, positions]).permute([2, 0, 1]);
         let output = patches.matmul(self.weight.val()) + self.bias.val().unsqueeze_dim(1);
-        output
-            .permute([1, 2, 0])
-            .reshape([batch, config.filters, height, width])
+        output.permute([1, 2, 0]).reshape([batch, config.filters, height, width])
     }
 
     /// The inputs along dimension `d` that tap number `tap` sees at each of `places` positions.
     fn inputs_of(&self, d: usize, tap: usize, places: usize) -> Slice {
         let stride = self.config.stride[d];
         let start = tap * self.config.dilation[d];
-        Slice::new(
-            start as isize,
-            Some((start + (places - 1) * stride + 1) as isize),
-            stride as isize,
-        )
+        Slice::new(start as isize, Some((start + (places - 1) * stride + 1) as isize), stride as isize)
     }
 }

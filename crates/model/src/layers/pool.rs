@@ -85,17 +85,13 @@ pub fn pool_3d(kind: PoolKind, x: Tensor<5>, size: [usize; 3], stride: [usize; 3
 /// The mean of each feature map: `[batch, channels, …]` to `[batch, channels]`.
 pub fn global_average<const D: usize>(x: Tensor<D>) -> Tensor<2> {
     let [batch, channels] = [x.dims()[0], x.dims()[1]];
-    x.flatten::<3>(2, D - 1)
-        .mean_dim(2)
-        .reshape([batch, channels])
+    x.flatten::<3>(2, D - 1).mean_dim(2).reshape([batch, channels])
 }
 
 /// The largest value of each feature map: `[batch, channels, …]` to `[batch, channels]`.
 pub fn global_max<const D: usize>(x: Tensor<D>) -> Tensor<2> {
     let [batch, channels] = [x.dims()[0], x.dims()[1]];
-    x.flatten::<3>(2, D - 1)
-        .max_dim(2)
-        .reshape([batch, channels])
+    x.flatten::<3>(2, D - 1).max_dim(2).reshape([batch, channels])
 }
 
 type PlanePool = fn(Tensor<4>, [usize; 2], [usize; 2]) -> Tensor<4>;

@@ -95,19 +95,10 @@ impl Schedule {
             ScheduleKind::Constant => 1.0,
             ScheduleKind::Step => self.factor.powi((epochs / self.step as f64) as i32),
             ScheduleKind::Cosine => {
-                let span = if self.epochs == 0 {
-                    f64::from(total)
-                } else {
-                    self.epochs as f64
-                };
+                let span = if self.epochs == 0 { f64::from(total) } else { self.epochs as f64 };
                 let length = span - self.warmup;
-                let progress = if length > 0.0 {
-                    ((epochs - self.warmup) / length).min(1.0)
-                } else {
-                    1.0
-                };
-                self.floor
-                    + (1.0 - self.floor) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+                let progress = if length > 0.0 { ((epochs - self.warmup) / length).min(1.0) } else { 1.0 };
+                self.floor + (1.0 - self.floor) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
         }
     }
@@ -118,44 +109,24 @@ mod tests {
     use super::*;
 
     fn schedule(kind: ScheduleKind) -> Schedule {
-        Schedule {
-            kind,
-            warmup: 0.0,
-            epochs: 0,
-            step: 10,
-            factor: 0.1,
-            floor: 0.0,
-        }
+        Schedule { kind, warmup: 0.0, epochs: 0, step: 10, factor: 0.1, floor: 0.0 }
     }
 
     #[test]
     fn a_cosine_falls_from_one_to_its_floor_and_stays() {
-        let cosine = Schedule {
-            floor: 0.1,
-            ..schedule(ScheduleKind::Cosine)
-        };
+        let cosine = Schedule { floor: 0.1, ..schedule(ScheduleKind::Cosine) };
         assert_eq!(cosine.factor_at(0.0, 8), 1.0);
         assert!((cosine.factor_at(4.0, 8) - 0.55).abs() < 1e-12);
         assert!((cosine.factor_at(8.0, 8) - 0.1).abs() < 1e-12);
         assert!((cosine.factor_at(20.0, 8) - 0.1).abs() < 1e-12);
-        let longer = Schedule {
-            epochs: 16,
-            ..cosine
-        };
+        let longer = Schedule { epochs: 16, ..cosine };
         assert!((longer.factor_at(8.0, 8) - 0.55).abs() < 1e-12);
     }
 
     #[test]
     fn warming_up_comes_before_any_schedule() {
-        for kind in [
-            ScheduleKind::Constant,
-            ScheduleKind::Cosine,
-            ScheduleKind::Step,
-        ] {
-            let warm = Schedule {
-                warmup: 2.0,
-                ..schedule(kind)
-            };
+        for kind in [ScheduleKind::Constant, ScheduleKind::Cosine, ScheduleKind::Step] {
+            let warm = Schedule { warmup: 2.0, ..schedule(kind) };
             assert_eq!(warm.factor_at(0.5, 8), 0.25, "{kind}");
             assert_eq!(warm.factor_at(2.0, 8), 1.0, "{kind}");
         }

@@ -39,14 +39,8 @@ impl Convolution2d {
         match plan.kind {
             ConvKind::Standard => Self::Standard(conv_2d(&kernel_2d(plan, plan.filters), device)),
             ConvKind::Separable => Self::Separable(Separable2d {
-                depthwise: kernel_2d(plan, plan.channels)
-                    .with_groups(plan.channels)
-                    .with_bias(false)
-                    .init(device),
-                pointwise: conv_2d(
-                    &Conv2dConfig::new([plan.channels, plan.filters], [1, 1]),
-                    device,
-                ),
+                depthwise: kernel_2d(plan, plan.channels).with_groups(plan.channels).with_bias(false).init(device),
+                pointwise: conv_2d(&Conv2dConfig::new([plan.channels, plan.filters], [1, 1]), device),
             }),
             ConvKind::LocallyConnected => {
                 let config = LocallyConnected2dConfig {
@@ -90,24 +84,14 @@ pub(super) struct Convolution3d {
 impl Convolution3d {
     pub(super) fn new(plan: &BlockPlan, _input: &[usize], device: &Device) -> Self {
         let padding: [(usize, usize); 3] = each(&plan.windows, |window| window.padding);
-        let uneven = padding
-            .iter()
-            .any(|(before, after)| before != after)
-            .then_some(padding);
-        let [depth, height, width] = if uneven.is_some() {
-            [0; 3]
-        } else {
-            padding.map(|(before, _)| before)
-        };
-        let mut conv = Conv3dConfig::new(
-            [plan.channels, plan.filters],
-            each(&plan.windows, |window| window.extent),
-        )
-        .with_stride(each(&plan.windows, |window| window.stride))
-        .with_dilation(each(&plan.windows, |window| window.dilation))
-        .with_padding(PaddingConfig3d::Explicit(depth, height, width))
-        .with_initializer(GLOROT)
-        .init(device);
+        let uneven = padding.iter().any(|(before, after)| before != after).then_some(padding);
+        let [depth, height, width] = if uneven.is_some() { [0; 3] } else { padding.map(|(before, _)| before) };
+        let mut conv = Conv3dConfig::new([plan.channels, plan.filters], each(&plan.windows, |window| window.extent))
+            .with_stride(each(&plan.windows, |window| window.stride))
+            .with_dilation(each(&plan.windows, |window| window.dilation))
+            .with_padding(PaddingConfig3d::Explicit(depth, height, width))
+            .with_initializer(GLOROT)
+            .init(device);
         conv.bias = Some(Initializer::Zeros.init([plan.filters], device));
         Self { conv, uneven }
     }
@@ -130,14 +114,11 @@ impl Spatial<5> for Convolution3d {
 
 fn kernel_2d(plan: &BlockPlan, filters: usize) -> Conv2dConfig {
     let [(top, bottom), (left, right)] = each(&plan.windows, |window| window.padding);
-    Conv2dConfig::new(
-        [plan.channels, filters],
-        each(&plan.windows, |window| window.extent),
-    )
-    .with_stride(each(&plan.windows, |window| window.stride))
-    .with_dilation(each(&plan.windows, |window| window.dilation))
-    .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
-    .with_initializer(GLOROT)
+    Conv2dConfig::new([plan.channels, filters], each(&plan.windows, |window| window.extent))
+        .with_stride(each(&plan.windows, |window| window.stride))
+        .with_dilation(each(&plan.windows, |window| window.dilation))
+        .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
+        .with_initializer(GLOROT)
 }
 
 fn conv_2d(config: &Conv2dConfig, device: &Device) -> Conv2d {
@@ -150,10 +131,7 @@ fn size_and_stride<const R: usize>(plan: &PoolPlan) -> ([usize; R], [usize; R]) 
     if plan.kind.is_adaptive() {
         (std::array::from_fn(|d| plan.output[d]), [1; R])
     } else {
-        (
-            each(&plan.windows, |window| window.extent),
-            each(&plan.windows, |window| window.stride),
-        )
+        (each(&plan.windows, |window| window.extent), each(&plan.windows, |window| window.stride))
     }
 }
 

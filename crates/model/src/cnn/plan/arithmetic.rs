@@ -14,19 +14,8 @@ pub(crate) struct Window {
 
 impl Window {
     /// A window over `input` positions, padded as `padding` says.
-    pub fn new(
-        extent: usize,
-        stride: usize,
-        dilation: usize,
-        padding: Padding,
-        input: usize,
-    ) -> Self {
-        let mut window = Self {
-            extent,
-            stride,
-            dilation,
-            padding: (0, 0),
-        };
+    pub fn new(extent: usize, stride: usize, dilation: usize, padding: Padding, input: usize) -> Self {
+        let mut window = Self { extent, stride, dilation, padding: (0, 0) };
         if padding == Padding::Same {
             let needed = input.div_ceil(stride).saturating_sub(1) * stride + window.span();
             let zeros = needed.saturating_sub(input);

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use super::{
-    BlockPlan, CnnConfig, ConvKind, DensePlan, Head, Infeasible, LayerKind, LayerPlan, Plan,
-    PoolKind, PoolPlan, Shape, Window, times,
+    BlockPlan, CnnConfig, ConvKind, DensePlan, Head, Infeasible, LayerKind, LayerPlan, Plan, PoolKind, PoolPlan, Shape,
+    Window, times,
 };
 use crate::cnn::Size;
 use crate::cnn::config::{Activation, ConvLayer, DenseLayer, Padding, Pool};
@@ -54,22 +54,14 @@ impl Planner {
         for layer in &config.dense {
             inputs = self.dense(inputs, layer);
         }
-        let output = DenseLayer {
-            units: self.plan.classes,
-            activation: Activation::None,
-            dropout: 0.0,
-        };
+        let output = DenseLayer { units: self.plan.classes, activation: Activation::None, dropout: 0.0 };
         self.dense(inputs, &output);
         Ok(())
     }
 
     fn block(&mut self, layer: &ConvLayer, residual: bool) -> Result<BlockPlan, Infeasible> {
         let before = self.maps.clone();
-        let conv_activation = if layer.batch_norm {
-            Activation::None
-        } else {
-            layer.activation
-        };
+        let conv_activation = if layer.batch_norm { Activation::None } else { layer.activation };
         let windows = self.convolution(layer, conv_activation)?;
         if layer.batch_norm {
             self.batch_norm(layer.activation);
@@ -77,21 +69,10 @@ impl Planner {
         let residual = residual && before == self.maps;
         if residual {
             let kept = self.elements();
-            self.push(
-                LayerKind::Add,
-                "the block's input".to_owned(),
-                Cost {
-                    kept,
-                    ..Cost::default()
-                },
-            );
+            self.push(LayerKind::Add, "the block's input".to_owned(), Cost { kept, ..Cost::default() });
         }
         let output = self.maps.dims.clone();
-        let pool = layer
-            .pool
-            .as_ref()
-            .map(|pool| self.pool(pool))
-            .transpose()?;
+        let pool = layer.pool.as_ref().map(|pool| self.pool(pool)).transpose()?;
         if layer.dropout > 0.0 {
             self.dropout(layer.dropout);
         }
@@ -109,11 +90,7 @@ impl Planner {
         })
     }
 
-    fn convolution(
-        &mut self,
-        layer: &ConvLayer,
-        activation: Activation,
-    ) -> Result<Vec<Window>, Infeasible> {
+    fn convolution(&mut self, layer: &ConvLayer, activation: Activation) -> Result<Vec<Window>, Infeasible> {
         let kind = match layer.kind {
             ConvKind::Standard => LayerKind::Conv,
             ConvKind::Separable => LayerKind::SeparableConv,
@@ -121,25 +98,14 @@ impl Planner {
         };
         let rank = self.maps.dims.len();
         if layer.kind != ConvKind::Standard && rank != 2 {
-            let what = format!(
-                "`{}` exists for 2-D data only; the data has {rank} dimensions",
-                layer.kind
-            );
+            let what = format!("`{}` exists for 2-D data only; the data has {rank} dimensions", layer.kind);
             return Err(self.fail(kind, None, what));
         }
         let kernel = self.resolve(kind, "kernel", &layer.kernel)?;
         let stride = self.resolve(kind, "stride", &layer.stride)?;
         let dilation = self.resolve(kind, "dilation", &layer.dilation)?;
         let windows: Vec<Window> = (0..rank)
-            .map(|d| {
-                Window::new(
-                    kernel[d],
-                    stride[d],
-                    dilation[d],
-                    layer.padding,
-                    self.maps.dims[d],
-                )
-            })
+            .map(|d| Window::new(kernel[d], stride[d], dilation[d], layer.padding, self.maps.dims[d]))
             .collect();
         let mut what = format!("kernel {}", times(&kernel));
         if dilation.iter().any(|&step| step > 1) {
@@ -152,43 +118,24 @@ impl Planner {
         let filters = layer.filters as u64;
         let taps = product(&kernel);
         let places = product(&output);
-        self.maps = InputShape {
-            channels: layer.filters,
-            dims: output,
-        };
+        self.maps = InputShape { channels: layer.filters, dims: output };
         let outputs = self.elements();
         let mut kept = outputs.saturating_mul(tensors(activation));
         let dense_weights = taps.saturating_mul(channels).saturating_mul(filters);
         let (trainable, products) = match layer.kind {
-            ConvKind::Standard => (
-                dense_weights.saturating_add(filters),
-                dense_weights.saturating_mul(places),
-            ),
+            ConvKind::Standard => (dense_weights.saturating_add(filters), dense_weights.saturating_mul(places)),
             ConvKind::Separable => {
                 kept = kept.saturating_add(channels.saturating_mul(places));
-                let weights = taps
-                    .saturating_mul(channels)
-                    .saturating_add(channels.saturating_mul(filters));
-                (
-                    weights.saturating_add(filters),
-                    weights.saturating_mul(places),
-                )
+                let weights = taps.saturating_mul(channels).saturating_add(channels.saturating_mul(filters));
+                (weights.saturating_add(filters), weights.saturating_mul(places))
             }
             ConvKind::LocallyConnected => {
                 kept = kept.saturating_add(taps.saturating_mul(channels).saturating_mul(places));
                 let weights = dense_weights.saturating_mul(places);
-                (
-                    weights.saturating_add(filters.saturating_mul(places)),
-                    weights,
-                )
+                (weights.saturating_add(filters.saturating_mul(places)), weights)
             }
         };
-        let cost = Cost {
-            trainable,
-            multiply_adds: products,
-            kept,
-            ..Cost::default()
-        };
+        let cost = Cost { trainable, multiply_adds: products, kept, ..Cost::default() };
         let detail = conv_detail(layer, &kernel, &stride, &dilation, activation);
         self.push(kind, detail, cost);
         Ok(windows)
@@ -197,17 +144,8 @@ impl Planner {
     fn batch_norm(&mut self, activation: Activation) {
         let channels = self.maps.channels as u64;
         let kept = self.elements().saturating_mul(1 + tensors(activation));
-        let detail = if activation == Activation::None {
-            String::new()
-        } else {
-            activation.to_string()
-        };
-        let cost = Cost {
-            trainable: 2 * channels,
-            non_trainable: 2 * channels,
-            kept,
-            ..Cost::default()
-        };
+        let detail = if activation == Activation::None { String::new() } else { activation.to_string() };
+        let cost = Cost { trainable: 2 * channels, non_trainable: 2 * channels, kept, ..Cost::default() };
         self.push(LayerKind::BatchNormalization, detail, cost);
     }
 
@@ -222,11 +160,8 @@ impl Planner {
         let size = self.resolve(kind, "pool size", &pool.size)?;
         let (windows, output) = if pool.kind.is_adaptive() {
             if let Some(d) = (0..size.len()).find(|&d| size[d] > self.maps.dims[d]) {
-                let what = format!(
-                    "an output of {} is larger than its input of {}",
-                    times(&size),
-                    times(&self.maps.dims)
-                );
+                let what =
+                    format!("an output of {} is larger than its input of {}", times(&size), times(&self.maps.dims));
                 return Err(self.fail(kind, Some(d), what));
             }
             (Vec::new(), size.clone())
@@ -241,30 +176,15 @@ impl Planner {
             (windows, output)
         };
         self.maps.dims.clone_from(&output);
-        let indices = if matches!(pool.kind, PoolKind::Average | PoolKind::AdaptiveAverage) {
-            1
-        } else {
-            3
-        };
+        let indices = if matches!(pool.kind, PoolKind::Average | PoolKind::AdaptiveAverage) { 1 } else { 3 };
         let kept = self.elements().saturating_mul(indices);
         let mut detail = times(&size);
         if windows.iter().any(|window| window.stride != window.extent) {
             let stride: Vec<usize> = windows.iter().map(|window| window.stride).collect();
             detail = format!("{detail}, stride {}", times(&stride));
         }
-        self.push(
-            kind,
-            detail,
-            Cost {
-                kept,
-                ..Cost::default()
-            },
-        );
-        Ok(PoolPlan {
-            kind: pool.kind,
-            windows,
-            output,
-        })
+        self.push(kind, detail, Cost { kept, ..Cost::default() });
+        Ok(PoolPlan { kind: pool.kind, windows, output })
     }
 
     fn head(&mut self, head: Head) -> usize {
@@ -273,10 +193,7 @@ impl Planner {
             Head::GlobalAverage => (LayerKind::GlobalAveragePooling, self.maps.channels, 1),
             Head::GlobalMax => (LayerKind::GlobalMaxPooling, self.maps.channels, 3),
         };
-        let cost = Cost {
-            kept: kept * values as u64,
-            ..Cost::default()
-        };
+        let cost = Cost { kept: kept * values as u64, ..Cost::default() };
         self.push_row(kind, String::new(), values, cost);
         values
     }
@@ -290,23 +207,11 @@ impl Planner {
             kept: units * tensors(layer.activation),
             ..Cost::default()
         };
-        let detail = if layer.activation == Activation::None {
-            String::new()
-        } else {
-            layer.activation.to_string()
-        };
+        let detail = if layer.activation == Activation::None { String::new() } else { layer.activation.to_string() };
         self.push_row(LayerKind::Dense, detail, layer.units, cost);
         if layer.dropout > 0.0 {
-            let cost = Cost {
-                kept: 2 * units,
-                ..Cost::default()
-            };
-            self.push_row(
-                LayerKind::Dropout,
-                format!("rate {}", layer.dropout),
-                layer.units,
-                cost,
-            );
+            let cost = Cost { kept: 2 * units, ..Cost::default() };
+            self.push_row(LayerKind::Dropout, format!("rate {}", layer.dropout), layer.units, cost);
         }
         self.plan.dense.push(DensePlan {
             inputs,
@@ -319,62 +224,29 @@ impl Planner {
 
     fn dropout(&mut self, rate: f64) {
         let kept = self.elements().saturating_mul(2);
-        self.push(
-            LayerKind::Dropout,
-            format!("rate {rate}"),
-            Cost {
-                kept,
-                ..Cost::default()
-            },
-        );
+        self.push(LayerKind::Dropout, format!("rate {rate}"), Cost { kept, ..Cost::default() });
     }
 
     /// The extents left by windows over the feature maps.
-    fn slide(
-        &mut self,
-        kind: LayerKind,
-        windows: &[Window],
-        what: &str,
-    ) -> Result<Vec<usize>, Infeasible> {
+    fn slide(&mut self, kind: LayerKind, windows: &[Window], what: &str) -> Result<Vec<usize>, Infeasible> {
         let input = self.maps.dims.clone();
-        let output: Result<Vec<usize>, usize> = windows
-            .iter()
-            .enumerate()
-            .map(|(d, window)| window.places(input[d]).ok_or(d))
-            .collect();
-        output.map_err(|d| {
-            self.fail(
-                kind,
-                Some(d),
-                format!("{what} does not fit an input of {}", times(&input)),
-            )
-        })
+        let output: Result<Vec<usize>, usize> =
+            windows.iter().enumerate().map(|(d, window)| window.places(input[d]).ok_or(d)).collect();
+        output.map_err(|d| self.fail(kind, Some(d), format!("{what} does not fit an input of {}", times(&input))))
     }
 
-    fn resolve(
-        &mut self,
-        kind: LayerKind,
-        what: &str,
-        size: &Size,
-    ) -> Result<Vec<usize>, Infeasible> {
+    fn resolve(&mut self, kind: LayerKind, what: &str, size: &Size) -> Result<Vec<usize>, Infeasible> {
         let rank = self.maps.dims.len();
         size.resolve(rank).ok_or_else(|| {
             let found = size.rank().unwrap_or(1);
-            let message = format!(
-                "{what} {size} has {found} dimensions, the data {rank} ({})",
-                names(rank).join(", ")
-            );
+            let message = format!("{what} {size} has {found} dimensions, the data {rank} ({})", names(rank).join(", "));
             self.fail(kind, None, message)
         })
     }
 
     fn fail(&mut self, kind: LayerKind, dimension: Option<usize>, message: String) -> Infeasible {
         let dimension = dimension.and_then(|d| names(self.maps.dims.len()).get(d).copied());
-        Infeasible {
-            layer: self.name(kind),
-            dimension,
-            message,
-        }
+        Infeasible { layer: self.name(kind), dimension, message }
     }
 
     fn elements(&self) -> u64 {
@@ -406,11 +278,7 @@ impl Planner {
     }
 
     fn type_name(&self, kind: LayerKind) -> String {
-        if kind.is_spatial() {
-            format!("{kind}{}D", self.maps.dims.len())
-        } else {
-            kind.to_string()
-        }
+        if kind.is_spatial() { format!("{kind}{}D", self.maps.dims.len()) } else { kind.to_string() }
     }
 
     /// `conv2d_1`: the type in snake case, numbered.
@@ -425,11 +293,7 @@ impl Planner {
         if kind.is_spatial() {
             stem = format!("{stem}{}d", self.maps.dims.len());
         }
-        let number = self
-            .counts
-            .entry(stem.clone())
-            .and_modify(|count| *count += 1)
-            .or_insert(1);
+        let number = self.counts.entry(stem.clone()).and_modify(|count| *count += 1).or_insert(1);
         format!("{stem}_{number}")
     }
 }
@@ -463,16 +327,10 @@ fn conv_detail(
 }
 
 fn product(extents: &[usize]) -> u64 {
-    extents.iter().fold(1, |product: u64, &extent| {
-        product.saturating_mul(extent as u64)
-    })
+    extents.iter().fold(1, |product: u64, &extent| product.saturating_mul(extent as u64))
 }
 
 /// The names of the dimensions of 2-D and 3-D data.
 fn names(rank: usize) -> &'static [&'static str] {
-    if rank == 3 {
-        &["depth", "height", "width"]
-    } else {
-        &["height", "width"]
-    }
+    if rank == 3 { &["depth", "height", "width"] } else { &["height", "width"] }
 }

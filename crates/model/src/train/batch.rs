@@ -1,0 +1,194 @@
+//! Batches, made from bytes as they are needed.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution};
+
+use super::config::{ClassWeights, TrainConfig};
+use crate::hyperparameters::Config;
+use crate::preprocess::{Augmentation, Normalization, Samples};
+use crate::random::{Purpose, stream};
+
+/// Samples with what the network should make of them.
+pub(super) struct Batch {
+    /// `[batch, values]`.
+    pub samples: Tensor<2>,
+    /// What each class counts in the loss of each sample, `[batch, classes]`: target, smoothing and
+    /// class weight in one. All of it adds up to 1, so that the loss is a weighted mean.
+    pub targets: Tensor<2>,
+    /// The label of each sample, of the greater part of a mixed one, `[batch, 1]`.
+    pub labels: Tensor<2, Int>,
+    pub size: usize,
+}
+
+/// Makes the training batches of every epoch.
+pub(super) struct Batcher<'a> {
+    pub samples: &'a Samples<'a>,
+    pub normalization: &'a Normalization,
+    classes: usize,
+    class_weights: Vec<f32>,
+    label_smoothing: f32,
+    augmentation: Option<Augmentation>,
+    mixing: Option<Beta<f64>>,
+    batch_size: usize,
+    shuffle: bool,
+    seed: u64,
+}
+
+/// The batches of one epoch, in order.
+pub(super) struct EpochBatches<'a> {
+    batcher: &'a Batcher<'a>,
+    order: Vec<usize>,
+    rng: ChaCha8Rng,
+    next: usize,
+}
+
+impl<'a> Batcher<'a> {
+    pub fn new(
+        config: &Config,
+        samples: &'a Samples<'a>,
+        normalization: &'a Normalization,
+        classes: usize,
+        seed: u64,
+    ) -> Self {
+        Self {
+            samples,
+            normalization,
+            classes,
+            class_weights: class_weights(&config.training, samples, classes),
+            label_smoothing: config.training.label_smoothing as f32,
+            augmentation: Augmentation::new(&config.preprocess),
+            mixing: Beta::new(config.preprocess.mixup, config.preprocess.mixup).ok(),
+            batch_size: config.training.batch_size,
+            shuffle: config.training.shuffle,
+            seed,
+        }
+    }
+
+    /// Batches of an epoch; the last one has what is left.
+    pub fn count(&self) -> usize {
+        self.samples.len().div_ceil(self.batch_size)
+    }
+
+    pub fn epoch(&'a self, epoch: u32) -> EpochBatches<'a> {
+        let mut order: Vec<usize> = (0..self.samples.len()).collect();
+        if self.shuffle {
+            order.shuffle(&mut stream(self.seed, epoch, Purpose::Shuffle));
+        }
+        EpochBatches { batcher: self, order, rng: stream(self.seed, epoch, Purpose::Augment), next: 0 }
+    }
+}
+
+impl EpochBatches<'_> {
+    /// The next batch, on `device`.
+    pub fn next(&mut self, device: &Device) -> Option<Batch> {
+        let batcher = self.batcher;
+        let end = (self.next + batcher.batch_size).min(self.order.len());
+        let indices = &self.order[self.next..end];
+        if indices.is_empty() {
+            return None;
+        }
+        self.next = end;
+
+        let mut rows = Rows::new(indices.len(), batcher);
+        for &index in indices {
+            rows.push(index, &mut self.rng);
+        }
+        if let Some(beta) = &batcher.mixing {
+            rows.mix(beta.sample(&mut self.rng) as f32, &mut self.rng);
+        }
+        Some(rows.into_batch(device))
+    }
+}
+
+/// A batch in the making.
+struct Rows<'a> {
+    batcher: &'a Batcher<'a>,
+    values: Vec<f32>,
+    targets: Vec<f32>,
+    labels: Vec<i32>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(size: usize, batcher: &'a Batcher<'a>) -> Self {
+        Self {
+            batcher,
+            values: Vec::with_capacity(size * batcher.samples.shape().elements()),
+            targets: Vec::with_capacity(size * batcher.classes),
+            labels: Vec::with_capacity(size),
+        }
+    }
+
+    fn push(&mut self, index: usize, rng: &mut ChaCha8Rng) {
+        let Batcher { samples, normalization, classes, label_smoothing, .. } = self.batcher;
+        let bytes = samples.bytes(index);
+        match &self.batcher.augmentation {
+            Some(augmentation) => {
+                normalization.append(&augmentation.apply(bytes, samples.shape(), rng), &mut self.values);
+            }
+            None => normalization.append(bytes, &mut self.values),
+        }
+        let label = samples.label(index) as usize;
+        let elsewhere = label_smoothing / *classes as f32;
+        let row = (0..*classes).map(|class| if class == label { 1.0 - label_smoothing + elsewhere } else { elsewhere });
+        self.targets.extend(row);
+        self.labels.push(label as i32);
+    }
+
+    /// Mixes each sample, and its target, with that of a random partner.
+    fn mix(&mut self, share: f32, rng: &mut ChaCha8Rng) {
+        let size = self.labels.len();
+        let mut partners: Vec<usize> = (0..size).collect();
+        partners.shuffle(rng);
+        blend(&mut self.values, size, &partners, share);
+        blend(&mut self.targets, size, &partners, share);
+        if share < 0.5 {
+            self.labels = partners.iter().map(|&partner| self.labels[partner]).collect();
+        }
+    }
+
+    fn into_batch(mut self, device: &Device) -> Batch {
+        let size = self.labels.len();
+        for row in self.targets.chunks_exact_mut(self.batcher.classes) {
+            for (target, weight) in row.iter_mut().zip(&self.batcher.class_weights) {
+                *target *= weight;
+            }
+        }
+        let total: f32 = self.targets.iter().sum();
+        if total > 0.0 {
+            self.targets.iter_mut().for_each(|target| *target /= total);
+        }
+        let values = self.values.len() / size;
+        Batch {
+            samples: Tensor::from_data(TensorData::new(self.values, [size, values]), device),
+            targets: Tensor::from_data(TensorData::new(self.targets, [size, self.batcher.classes]), device),
+            labels: Tensor::from_data(TensorData::new(self.labels, [size, 1]), device),
+            size,
+        }
+    }
+}
+
+fn blend(rows: &mut [f32], size: usize, partners: &[usize], share: f32) {
+    let before = rows.to_vec();
+    let width = rows.len() / size;
+    for (row, &partner) in rows.chunks_exact_mut(width).zip(partners) {
+        let other = &before[partner * width..(partner + 1) * width];
+        for (value, other) in row.iter_mut().zip(other) {
+            *value = share * *value + (1.0 - share) * other;
+        }
+    }
+}
+
+/// N / (classes · Nᶜ) for each class c; 0 for one without samples.
+fn class_weights(config: &TrainConfig, samples: &Samples<'_>, classes: usize) -> Vec<f32> {
+    if config.class_weights == ClassWeights::None {
+        return vec![1.0; classes];
+    }
+    let mut counts = vec![0_usize; classes];
+    for &label in samples.labels() {
+        counts[label as usize] += 1;
+    }
+    let even = samples.len() as f32 / classes as f32;
+    counts.iter().map(|&count| if count == 0 { 0.0 } else { even / count as f32 }).collect()
+}
