@@ -1,3 +1,32 @@
-//! The `tune` program.
+//! The `tune` program: hyperparameter tuning for Burn.
 
-fn main() {}
+mod cli;
+mod commands;
+mod config;
+mod error;
+mod protocol;
+mod search;
+mod study;
+mod tables;
+mod values;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Search(arguments) => search::run(&arguments),
+        Command::Summary(arguments) => commands::summary::run(&arguments),
+        Command::Space(arguments) => commands::space::run(&arguments),
+        Command::Model(arguments) => commands::model::run(&arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Data(command) => commands::data::run(&command),
+        Command::Init(arguments) => commands::init::run(&arguments),
+        Command::Worker => worker::run(),
+    };
+    outcome.map_or_else(|error| error.show(), |()| ExitCode::SUCCESS)
+}

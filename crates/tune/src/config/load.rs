@@ -1,0 +1,336 @@
+//! Reads a study file from top to bottom.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use model::data::{DataSource, Validation};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use tuner::space::nearest;
+use tuner::{Direction, Objective, Value};
+
+use super::source::{Section, Source, alternatives};
+use super::space::{self, Refusal};
+use super::{Data, EarlyStopping, Limits, Search, Settings, StudyFile};
+use crate::error::Error;
+
+/// What the command line says; each overrides a key of the file.
+#[derive(Debug, Default, Clone)]
+pub struct Overrides {
+    pub strategy: Option<String>,
+    pub trials: Option<u64>,
+    pub epochs: Option<u32>,
+    pub seed: Option<u64>,
+    pub backend: Option<String>,
+    pub max_time_seconds: Option<f64>,
+    pub target: Option<f64>,
+    pub jobs: Option<usize>,
+    pub threads: Option<usize>,
+}
+
+/// Reads and resolves the study file at `path`.
+///
+/// # Errors
+///
+/// The file cannot be read, or it has mistakes: all of them, each with its place.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<StudyFile, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::reading(path, source))?;
+    parse(path, &text, overrides)
+}
+
+fn parse(path: &Path, text: &str, overrides: &Overrides) -> Result<StudyFile, Error> {
+    let source = Source::new(path, text);
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    if !syntax.is_empty() {
+        for error in syntax {
+            source.report(error.span().unwrap_or(0..0), error.message(), "not valid TOML here", None);
+        }
+        return Err(Error::StudyFile(source.into_problems()));
+    }
+    let mut root = Section::new(&source, "", document.span(), Some(document.get_ref()));
+    let study = read(&mut root, path, overrides);
+    root.finish();
+    let problems = source.into_problems();
+    match study {
+        Some(study) if problems.is_empty() => Ok(study),
+        _ => Err(Error::StudyFile(problems)),
+    }
+}
+
+fn read(root: &mut Section<'_, '_>, path: &Path, overrides: &Overrides) -> Option<StudyFile> {
+    let name = read_name(root, path);
+    let objective = read_objective(root);
+    let seed = root.integer("seed", 0);
+    let (strategy, search) = read_search(root.section("search"), overrides);
+    let early_stopping = read_early_stopping(root.section("early_stopping"));
+    let data = read_data(root.section("data"));
+    let limits = read_limits(root.section("limits"));
+    let space = space::read(&root.section("space"), &root.section("fixed"), &permitted);
+    let enqueue = root.get("enqueue");
+    let enqueue = space.as_ref().map(|space| space::read_enqueued(root.source(), enqueue, space));
+    Some(StudyFile {
+        name: name?,
+        objective: objective?,
+        strategy,
+        seed: overrides.seed.or(seed).unwrap_or(0),
+        space: space?,
+        settings: Settings { search, early_stopping, data: data?, limits, enqueue: enqueue? },
+    })
+}
+
+/// Whether the model has this hyperparameter and takes this value.
+fn permitted(name: &str, value: &Value) -> Result<(), Refusal> {
+    model::hyperparameters::check(name, &crate::values::to_json(value)).map_err(|error| Refusal {
+        message: error.to_string(),
+        help: error.suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
+        unknown_name: model::hyperparameters::lookup(name).is_err(),
+    })
+}
+
+fn read_name(root: &mut Section<'_, '_>, path: &Path) -> Option<String> {
+    let Some(name) = root.text("name") else {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if root.get("name").is_none() && tuner::store::check_name(&stem).is_ok() {
+            return Some(stem);
+        }
+        root.missing("name", "name = \"my_study\": the folder under results/");
+        return None;
+    };
+    match tuner::store::check_name(name.get_ref()) {
+        Ok(()) => Some((*name.get_ref()).to_owned()),
+        Err(error) => {
+            root.source().report(name.span(), error, "not a study name", None);
+            None
+        }
+    }
+}
+
+const DIRECTIONS: &[(&str, Direction)] = &[("min", Direction::Minimize), ("max", Direction::Maximize)];
+
+fn read_objective(root: &mut Section<'_, '_>) -> Option<Objective> {
+    let Some(value) = root.get("objective") else {
+        root.missing("objective", "objective = \"val_accuracy\", say");
+        return None;
+    };
+    let (metric, place, stated) = match value.get_ref() {
+        DeValue::String(metric) => (metric.to_string(), value.span(), None),
+        DeValue::Table(_) => {
+            let mut section = root.section("objective");
+            let metric = section.text("metric");
+            let stated = section.word("direction", DIRECTIONS);
+            if metric.is_none() && section.get("metric").is_none() {
+                section.missing("metric", "{ metric = \"val_loss\", direction = \"min\" }");
+            }
+            section.finish();
+            let metric = metric?;
+            ((*metric.get_ref()).to_owned(), metric.span(), stated)
+        }
+        _ => {
+            root.mistyped("objective", value, "a metric's name, or { metric = \"…\", direction = \"min\" }");
+            return None;
+        }
+    };
+    let known = model::train::METRICS;
+    if !known.iter().any(|(name, _)| *name == metric) {
+        let names = || known.iter().map(|(name, _)| *name);
+        let help = nearest(&metric, names()).map_or_else(
+            || format!("the metrics are {}", alternatives(names())),
+            |name| format!("did you mean `{name}`?"),
+        );
+        root.source().report(place, format!("the training reports no metric `{metric}`"), "not a metric", Some(help));
+        return None;
+    }
+    let objective = match stated {
+        Some(direction) => Ok(Objective::new(metric, direction)),
+        None => Objective::infer(&metric),
+    };
+    objective.map_err(|error| root.source().report(place, error, "its direction is not known", None)).ok()
+}
+
+fn read_search(mut section: Section<'_, '_>, overrides: &Overrides) -> (String, Search) {
+    let strategies: Vec<(&'static str, &'static str)> =
+        tuner::strategy::STRATEGIES.iter().map(|(name, _)| (*name, *name)).collect();
+    let backends: Vec<(&'static str, &'static str)> =
+        model::device::backends().iter().map(|b| (b.name, b.name)).collect();
+    let strategy = section.word("strategy", &strategies);
+    let backend = section.word("backend", &backends);
+    let trials = section.integer("trials", 1);
+    let epochs = section.integer("epochs", 1);
+    let executions = section.integer("executions_per_trial", 1);
+    let default_first = section.boolean("default_first");
+    let max_time = read_parsed(&mut section, "max_time", "a time such as \"90s\", \"2h\" or \"1h 30m\"", |text| {
+        humantime::parse_duration(text).ok().map(|time| time.as_secs_f64())
+    });
+    let target = section.float("target").map(Spanned::into_inner);
+    let failures = section.integer("max_consecutive_failures", 1);
+    let jobs = section.integer("jobs", 1);
+    let threads = section.integer("threads", 1);
+    let keep_checkpoints = read_keep_checkpoints(&mut section);
+    let strategies = read_strategies(&mut section);
+    section.finish();
+
+    let jobs = overrides.jobs.or(jobs).unwrap_or(1);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let strategy = overrides.strategy.clone().unwrap_or_else(|| strategy.unwrap_or("auto").to_owned());
+    let search = Search {
+        trials: overrides.trials.or(trials).unwrap_or(10),
+        epochs: overrides.epochs.or(epochs).unwrap_or(10),
+        executions_per_trial: executions.unwrap_or(1),
+        default_first: default_first.unwrap_or(true),
+        max_time_seconds: overrides.max_time_seconds.or(max_time),
+        target: overrides.target.or(target),
+        max_consecutive_failures: failures.unwrap_or(5),
+        jobs,
+        threads: overrides.threads.or(threads).unwrap_or((cores / jobs).max(1)),
+        backend: overrides
+            .backend
+            .clone()
+            .unwrap_or_else(|| backend.unwrap_or(model::device::backends()[0].name).to_owned()),
+        keep_checkpoints,
+        strategies,
+    };
+    (strategy, search)
+}
+
+/// `[search.grid]`, `[search.tpe]` and `[search.bayesian]`.
+fn read_strategies(search: &mut Section<'_, '_>) -> tuner::strategy::Settings {
+    let mut settings = tuner::strategy::Settings::default();
+    let mut grid = search.section("grid");
+    settings.grid_points = grid.integer("points", 1).unwrap_or(settings.grid_points);
+    grid.finish();
+    let mut tpe = search.section("tpe");
+    settings.tpe.initial = tpe.integer("initial", 1).unwrap_or(settings.tpe.initial);
+    settings.tpe.candidates = tpe.integer("candidates", 1).unwrap_or(settings.tpe.candidates);
+    if let Some(good) = tpe.float("good") {
+        if *good.get_ref() > 0.0 && *good.get_ref() < 1.0 {
+            settings.tpe.good = good.into_inner();
+        } else {
+            let label = "expected a number between 0 and 1";
+            tpe.source().report(good.span(), "`good` of [search.tpe] is a share of the trials", label, None);
+        }
+    }
+    tpe.finish();
+    let mut bayesian = search.section("bayesian");
+    settings.bayesian.initial = bayesian.integer("initial", 1).unwrap_or(settings.bayesian.initial);
+    bayesian.finish();
+    settings
+}
+
+/// `"all"`, `"best"` or how many of the best trials.
+fn read_keep_checkpoints(section: &mut Section<'_, '_>) -> Option<usize> {
+    const DEFAULT: usize = 5;
+    let key = "keep_checkpoints";
+    match section.get(key).map(Spanned::get_ref) {
+        None => Some(DEFAULT),
+        Some(DeValue::String(_)) => section.word(key, &[("all", None), ("best", Some(1))]).unwrap_or(Some(DEFAULT)),
+        Some(_) => section.integer(key, 1).or(Some(DEFAULT)),
+    }
+}
+
+fn read_early_stopping(mut section: Section<'_, '_>) -> Option<EarlyStopping> {
+    let monitors: Vec<(&'static str, &'static str)> =
+        model::train::METRICS.iter().map(|(name, _)| (*name, *name)).collect();
+    let present = section.is_present();
+    let monitor = section.word("monitor", &monitors);
+    let patience = section.integer("patience", 0);
+    let min_delta = section.float("min_delta").map(Spanned::into_inner);
+    if let Some(negative) = section.float("min_delta").filter(|delta| *delta.get_ref() < 0.0) {
+        section.source().report(negative.span(), "`min_delta` must not be negative", "expected at least 0", None);
+    }
+    section.finish();
+    present.then(|| EarlyStopping {
+        monitor: monitor.unwrap_or("val_loss").to_owned(),
+        patience: patience.unwrap_or(3),
+        min_delta: min_delta.unwrap_or(0.0),
+    })
+}
+
+fn read_data(mut section: Section<'_, '_>) -> Option<Data> {
+    let dataset = section.text("dataset");
+    let names = || model::data::catalog().iter().map(|info| info.name);
+    if let Some(name) = dataset.as_ref().filter(|name| !names().any(|known| known == *name.get_ref())) {
+        let help = nearest(name.get_ref(), names()).map_or_else(
+            || format!("the data sets are {}", alternatives(names())),
+            |known| format!("did you mean `{known}`?"),
+        );
+        section.source().report(
+            name.span(),
+            format!("unknown data set `{}`", name.get_ref()),
+            "not a data set",
+            Some(help),
+        );
+        return None;
+    }
+    let path = section.text("path").map(|path| PathBuf::from(*path.get_ref()));
+    let resize = section.get("resize");
+    let resize = resize.and_then(|value| {
+        let sizes: Option<Vec<usize>> = value.get_ref().as_array().and_then(|items| {
+            items
+                .iter()
+                .map(|item| match super::source::scalar(item.get_ref())? {
+                    Value::Int(size) => usize::try_from(size).ok().filter(|size| *size > 0),
+                    _ => None,
+                })
+                .collect()
+        });
+        let pair = sizes.and_then(|sizes| <[usize; 2]>::try_from(sizes).ok());
+        if pair.is_none() {
+            section.mistyped("resize", value, "[height, width] in pixels");
+        }
+        pair
+    });
+    let grey = section.boolean("grey");
+    let validation = match section.get("validation") {
+        None => Some(Validation::Fraction(0.2)),
+        Some(value) => {
+            let fraction = match value.get_ref() {
+                DeValue::String(text) if text == "test" => Some(Validation::Test),
+                DeValue::String(text) if text == "own" => Some(Validation::Own),
+                DeValue::Float(number) => {
+                    f64::from_str(number.as_str()).ok().filter(|f| *f > 0.0 && *f < 1.0).map(Validation::Fraction)
+                }
+                _ => None,
+            };
+            if fraction.is_none() {
+                section.mistyped(
+                    "validation",
+                    value,
+                    "\"test\", \"own\" or a fraction of the training set between 0 and 1",
+                );
+            }
+            fraction
+        }
+    };
+    section.finish();
+    let dataset = dataset.map_or("digits", Spanned::into_inner).to_owned();
+    let source = DataSource { dataset, path, resize, grey: grey.unwrap_or(false) };
+    Some(Data { source, validation: validation? })
+}
+
+fn read_limits(mut section: Section<'_, '_>) -> Limits {
+    let parameters = section.integer("parameters", 1);
+    let memory_bytes = read_parsed(&mut section, "memory", "a size such as \"512MiB\" or \"2GiB\"", |text| {
+        bytesize::ByteSize::from_str(text).ok().map(|size| size.as_u64())
+    });
+    section.finish();
+    Limits { parameters, memory_bytes }
+}
+
+fn read_parsed<T>(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let text = section.text(key)?;
+    let parsed = parse(text.get_ref());
+    if parsed.is_none() {
+        section.source().report(
+            text.span(),
+            format!("`{key}` cannot be \"{}\"", text.get_ref()),
+            format!("expected {expected}"),
+            None,
+        );
+    }
+    parsed
+}

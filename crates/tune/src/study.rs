@@ -1,0 +1,11 @@
+//! Studies on disk, as the program sees them.
+
+mod checkpoints;
+mod feasibility;
+mod locate;
+mod open;
+
+pub use checkpoints::Checkpoints;
+pub use feasibility::Feasibility;
+pub use locate::{Finished, is_study, locate, read};
+pub use open::open;
