@@ -22,6 +22,11 @@ use view::Overview;
 pub fn run(arguments: &cli::Search) -> Result<(), Error> {
     let file = config::load(&arguments.config, &arguments.overrides())?;
     model::device::device(&file.settings.search.backend)?;
+    let data = &file.settings.data.source;
+    if model::data::locate(&data.dataset, data.path.as_deref()).is_none() {
+        // Built in, or missing: the error says how to get it, before anything is written.
+        model::data::load(data)?;
+    }
     let feasibility = Feasibility::of(&file)?;
     let folder = config::study_folder(&arguments.results.results, &file.name);
     let (study, notes) = study::open(&file, &folder, arguments.overwrite, feasibility)?;

@@ -14,7 +14,9 @@ pub fn number(number: f64) -> String {
         return format!("{number}");
     }
     if !(1e-3..1e6).contains(&magnitude) {
-        return format!("{number:.3e}");
+        let text = format!("{number:.3e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'));
     }
     let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{number:.decimals$}");
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn numbers_have_four_digits_and_no_needless_zeros() {
         let shown = [0.971_234, 0.5, 1250.0, 3.162_277e-4, 12.345_67, 0.0, -2.5, 1e12, 123_456.7].map(number);
-        assert_eq!(shown, ["0.9712", "0.5", "1250", "3.162e-4", "12.35", "0", "-2.5", "1.000e12", "123457"]);
+        assert_eq!(shown, ["0.9712", "0.5", "1250", "3.162e-4", "12.35", "0", "-2.5", "1e12", "123457"]);
     }
 
     #[test]

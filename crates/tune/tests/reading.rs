@@ -88,6 +88,7 @@ fn a_missing_data_set_names_the_command_that_gets_it() {
     place.write("tiny.toml", &common::TINY.replace("\"digits\"", "\"cifar10\""));
     let (_, message) = place.failure(&["search", "tiny.toml"]);
     assert!(message.contains("tune data fetch cifar10"), "{message}");
+    assert!(!place.path().join("results").exists(), "nothing is written before all is checked");
 }
 
 #[test]

@@ -103,15 +103,15 @@ fn a_killed_search_goes_on_where_it_was() {
 #[cfg(unix)]
 fn an_interrupted_search_says_how_to_go_on() {
     let (whole, place) = (Place::new(), Place::new());
-    whole.stdout(&["search", "tiny.toml", "--quiet", "--epochs", "3"]);
-    let child = start_and_wait(&place, &["search", "tiny.toml", "--epochs", "3"], 4);
+    whole.stdout(&["search", "tiny.toml", "--quiet", "--epochs", "20"]);
+    let child = start_and_wait(&place, &["search", "tiny.toml", "--epochs", "20"], 4);
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(130), "{printed}{}", text(&output.stderr));
-    assert!(printed.contains("Go on with the same command: tune search tiny.toml --epochs 3"), "{printed}");
+    assert!(printed.contains("Go on with the same command: tune search tiny.toml --epochs 20"), "{printed}");
     assert!(place.trials("tiny").len() < 4);
-    place.stdout(&["search", "tiny.toml", "--quiet", "--epochs", "3"]);
+    place.stdout(&["search", "tiny.toml", "--quiet", "--epochs", "20"]);
     assert_eq!(place.trials("tiny"), whole.trials("tiny"));
 }
 

@@ -53,7 +53,7 @@ fn place(info: &DatasetInfo) -> String {
 
 fn info(info: &DatasetInfo) -> String {
     let mut text = format!("{}: {}\n\n", info.name, info.description);
-    let mut line = |name: &str, value: &str| text += &format!("{name:<10}{value}\n");
+    let mut line = |name: &str, value: &str| text += &format!("{name:<12}{value}\n");
     if let Some(content) = &info.content {
         line("Shape", &content.shape().to_string());
         line("Classes", &content.classes.to_string());
