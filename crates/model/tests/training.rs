@@ -6,9 +6,11 @@ use std::fs;
 use std::path::Path;
 
 use common::{config, digits, options, timeless, train, turn};
+use model::data::{DataSource, load};
 use model::train::{
     Decision, EarlyStopping, EndReason, Event, FitError, FitOptions, Monitor, TrainingData, evaluate, fit,
 };
+use model::{ImageData, InputShape};
 use serde_json::{Value, json};
 
 /// Everything random there is: dropout, batch norm, augmentation, mixing, shuffling.
@@ -221,4 +223,33 @@ fn impossible_requests_are_refused() {
     assert!(matches!(train(&plain, &data, &unknown), Err(FitError::Metric { .. })));
     let empty = (data.0.select(&[]), data.1);
     assert!(matches!(train(&plain, &empty, &options(1, 1)), Err(FitError::Data(_))));
+}
+
+/// The middle frame of each clip, as an image.
+fn middle_frame(clips: &ImageData) -> ImageData {
+    let [depth, height, width] = clips.shape.dims[..] else { panic!("clips are expected") };
+    let frame = height * width;
+    let middle = depth / 2 * frame..(depth / 2 + 1) * frame;
+    ImageData {
+        samples: clips.samples.chunks_exact(depth * frame).flat_map(|clip| clip[middle.clone()].to_vec()).collect(),
+        shape: InputShape::new(1, [height, width]),
+        labels: clips.labels.clone(),
+        class_names: clips.class_names.clone(),
+    }
+}
+
+/// Four classes: chance is 0.25.
+#[test]
+fn motion_is_seen_in_three_dimensions_and_not_in_a_frame() {
+    let _turn = turn();
+    let clips = load(&DataSource::new("volumes")).unwrap();
+    let frames = (middle_frame(&clips.train), middle_frame(&clips.test));
+    let config = config(json!({
+        "conv_layers": 1, "filters": 8, "kernel_size": 3, "padding": "same", "head": "global_average",
+        "dense_layers": 0, "learning_rate": 0.03, "normalize": "per_channel",
+    }));
+    let accuracy = |data| train(&config, data, &options(1, 8)).unwrap().0[7].metrics["val_accuracy"];
+    let (in_clips, in_frames) = (accuracy(&(clips.train, clips.test)), accuracy(&frames));
+    assert!(in_clips > 0.9, "{in_clips}");
+    assert!(in_frames < 0.35, "{in_frames}");
 }
