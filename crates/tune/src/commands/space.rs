@@ -62,18 +62,16 @@ fn text(space: &Space, feasible: &Feasible) -> String {
         "Search space summary\nDefault search space size: {searched}\nConfigurations: {}\n",
         size(&space.size())
     );
+    let percent = 100.0 * feasible.share();
     text += &match feasible {
         Feasible::Exact { feasible, of } => format!(
-            "Feasible: {} of {} ({:.1}%), all judged\n\n",
+            "Feasible: {} of {} ({percent:.1}%), all judged\n\n",
             tables::count(u128::from(*feasible)),
             tables::count(u128::from(*of)),
-            100.0 * share_of(*feasible, *of)
         ),
-        Feasible::Estimated { feasible, samples } => format!(
-            "Feasible: about {:.1}%, estimated from {} samples\n\n",
-            100.0 * *feasible as f64 / *samples as f64,
-            tables::count(*samples as u128)
-        ),
+        Feasible::Estimated { samples, .. } => {
+            format!("Feasible: about {percent:.1}%, estimated from {} samples\n\n", tables::count(*samples as u128))
+        }
     };
     let mut table = tables::table(["Hyperparameter", "Type", "Values", "Step", "Sampling", "Default", "Active when"]);
     for hyperparameter in space.searched() {
@@ -93,10 +91,6 @@ fn text(space: &Space, feasible: &Feasible) -> String {
         }
     }
     text
-}
-
-fn share_of(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
 }
 
 fn is_pinned(hyperparameter: &Hyperparameter) -> bool {

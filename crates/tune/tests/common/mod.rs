@@ -121,17 +121,3 @@ pub fn timeless(mut trial: Value) -> Value {
     }
     trial
 }
-
-/// Text with every measured number and time made equal, for snapshots.
-pub fn steady(text: &str) -> String {
-    let mut steady = String::new();
-    for line in text.lines() {
-        let words = line.split(' ').map(|word| {
-            let measured = word.contains('.') && word.parse::<f64>().is_ok();
-            if measured { "#" } else { word }
-        });
-        steady += words.collect::<Vec<_>>().join(" ").trim_end();
-        steady.push('\n');
-    }
-    steady
-}
