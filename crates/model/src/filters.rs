@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, RgbImage};
 
 /// The weights of a filter, anchored at their centre (`rows / 2`, `columns / 2`).
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +132,45 @@ pub fn apply(plane: &[u8], [height, width]: [usize; 2], kernel: &Kernel) -> Vec<
         }
     }
     filtered
+}
+
+/// Why an image file could not be filtered.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// The image cannot be read.
+    #[error("cannot read the image `{path}`: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The file is no image that is known.
+    #[error("cannot decode `{path}`: {source}; expected a PNG or JPEG image")]
+    Decode {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        source: image::ImageError,
+    },
+    /// The result cannot be put into this form.
+    #[error("cannot encode the filtered image as PNG: {0}")]
+    Encode(image::ImageError),
+}
+
+/// Filters the PNG or JPEG image at `path`, as [`apply_to_image`] does, and gives the result as a PNG file's bytes.
+///
+/// # Errors
+///
+/// When the file cannot be read or is no such image.
+pub fn apply_to_file(path: &Path, kernel: &Kernel) -> Result<Vec<u8>, FilterError> {
+    let name = || path.display().to_string();
+    let reading = |source| FilterError::Read { path: name(), source };
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(reading)?;
+    let image = reader.decode().map_err(|source| FilterError::Decode { path: name(), source })?;
+    let mut png = std::io::Cursor::new(Vec::new());
+    apply_to_image(&image, kernel).write_to(&mut png, ImageFormat::Png).map_err(FilterError::Encode)?;
+    Ok(png.into_inner())
 }
 
 /// The position inside `0..length` that stands for one outside: `d c b | a b c d | c b a`.

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use config::Config;
 pub use vocabulary::vocabulary;
 
-use crate::cnn::Size;
+use crate::cnn::{ConvKind, Size};
 use crate::filters::Kernel;
 use crate::named::named_enum;
 
@@ -166,6 +166,28 @@ pub fn check(name: &str, value: &Value) -> Result<(), ConfigError> {
     if fits { Ok(()) } else { Err(mismatch(None)) }
 }
 
+/// Checks that a network over data of `rank` dimensions, 2 for images and 3 for volumes, may have `value`, which
+/// [`check`] has let pass.
+///
+/// # Errors
+///
+/// When the value is made for another number of dimensions: a `3x3x3` kernel over images, or a layer over volumes that
+/// exists for images only.
+pub fn check_rank(name: &str, value: &Value, rank: usize) -> Result<(), ConfigError> {
+    let refuse = |message| Err(ConfigError { name: name.to_owned(), message, suggestion: None });
+    let doc = lookup(name)?;
+    if let (Kind::Size, Some(size)) = (doc.kind, config::size(value))
+        && let Some(found) = size.rank().filter(|found| *found != rank)
+    {
+        return refuse(format!("{size} has {found} dimensions, the data {rank}"));
+    }
+    let kind = value.as_str().filter(|_| doc.base() == "layer").and_then(ConvKind::from_name);
+    if let Some(kind) = kind.filter(|kind| rank != 2 && *kind != ConvKind::Standard) {
+        return refuse(format!("`{kind}` exists for 2-D data only; the data has {rank} dimensions"));
+    }
+    Ok(())
+}
+
 /// The entry of the vocabulary that `name` belongs to.
 ///
 /// # Errors
@@ -264,5 +286,18 @@ mod tests {
         assert_snapshot!(refusal("layer0", &json!("seperable_conv")), @r#"layer0: expected conv, separable_conv, locally_connected, found "seperable_conv" [separable_conv]"#);
         assert_snapshot!(refusal("filter", &json!("sobel")), @r#"filter: expected none, blur, edge, sobel_h, sobel_v, or the path of a kernel file, found "sobel" [sobel_h]"#);
         assert_snapshot!(refusal("filters", &json!([32])), @"filters: expected a whole number from 1 to 65536, found a list");
+    }
+
+    #[test]
+    fn what_contradicts_the_dimensions_of_the_data_is_refused() {
+        let refusal = |name, value, rank| check_rank(name, &value, rank).unwrap_err().to_string();
+        assert_snapshot!(refusal("layer{i}", json!("separable_conv"), 3), @"layer{i}: `separable_conv` exists for 2-D data only; the data has 3 dimensions");
+        assert_snapshot!(refusal("kernel_size", json!("3x3x3"), 2), @"kernel_size: 3×3×3 has 3 dimensions, the data 2");
+        assert_snapshot!(refusal("pool_stride1", json!("1x2"), 3), @"pool_stride1: 1×2 has 2 dimensions, the data 3");
+        for (name, value) in
+            [("kernel_size", json!(3)), ("kernel_size", json!("2x8")), ("layer", json!("separable_conv"))]
+        {
+            assert_eq!(check_rank(name, &value, 2), Ok(()), "{name}");
+        }
     }
 }

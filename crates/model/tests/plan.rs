@@ -12,7 +12,7 @@ fn plan(values: &Map<String, Value>, input: &InputShape) -> Plan {
     Plan::new(&Config::from_values(values).unwrap().cnn, input, 3)
 }
 
-/// Builds and runs the network, forward and backward; what runs has the plan's counts.
+/// Builds and runs the network, forward and backward; what runs has the plan's counts, and every layer its shape.
 fn hold_to_plan(values: &Map<String, Value>, input: &InputShape) -> bool {
     let plan = plan(values, input);
     let device = Device::flex().autodiff();
@@ -23,7 +23,10 @@ fn hold_to_plan(values: &Map<String, Value>, input: &InputShape) -> bool {
     let cnn = Cnn::new(&plan, &device).unwrap();
     assert_eq!(count(&cnn), plan.parameters(), "{values:?}");
     let samples = Tensor::<2>::random([2, input.elements()], Distribution::Default, &device);
-    let logits = cnn.forward(samples);
+    let mut shapes = Vec::new();
+    let logits = cnn.forward_observed(samples, &mut |shape| shapes.push(shape.to_vec()));
+    let planned: Vec<Vec<usize>> = plan.layers().iter().map(|layer| layer.output.with_batch(2)).collect();
+    assert_eq!(shapes, planned, "{values:?}");
     assert_eq!(logits.dims(), [2, 3], "{values:?}");
     let gradients = logits.sum().backward();
     let learned = gradients_of(&cnn, &gradients);

@@ -26,6 +26,8 @@ pub enum Command {
     Model(Model),
     /// Measure a trial's checkpoint on the test data: loss, accuracy, confusion matrix
     Evaluate(Evaluate),
+    /// Filter an image with a fixed kernel, as a study's `filter` would
+    Filter(Filter),
     /// List, describe and download data sets
     #[command(subcommand)]
     Data(Data),
@@ -153,6 +155,21 @@ pub struct Evaluate {
     pub format: Format,
     #[command(flatten)]
     pub results: Results,
+}
+
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// The image, PNG or JPEG, grey or colour
+    pub image: PathBuf,
+    /// blur, edge, sobel-h, sobel-v, or a file with rows of numbers
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub kernel: String,
+    /// The PNG file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Subcommand)]

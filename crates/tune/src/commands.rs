@@ -2,22 +2,41 @@
 
 pub mod data;
 pub mod evaluate;
+pub mod filter;
 pub mod init;
 pub mod model;
 pub mod space;
 pub mod summary;
 
-use std::io::Write as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
 
 use crate::error::Error;
+
+/// Writes a file the user named; one that exists is replaced only by force.
+fn write_new(path: &Path, contents: &[u8], force: bool) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    options.open(path).and_then(|mut file| file.write_all(contents)).map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            Error::Exists(path.to_owned())
+        } else {
+            Error::writing(path, error)
+        }
+    })
+}
 
 /// Prints a result. A reader that closed the pipe early is no error.
 fn print(text: &str) -> Result<(), Error> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::writing(std::path::Path::new("standard output"), error))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::writing(Path::new("standard output"), error)),
         _ => Ok(()),
     }
 }

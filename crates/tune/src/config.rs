@@ -1,5 +1,7 @@
 //! The study file: TOML in, a resolved [`StudyFile`] or every mistake with its place out.
 
+#[cfg(test)]
+mod fuzz;
 mod load;
 mod source;
 mod space;

@@ -57,6 +57,12 @@ pub enum Error {
     Data(#[from] model::data::DataError),
 
     #[error("{0}")]
+    Kernel(#[from] model::filters::KernelError),
+
+    #[error("{0}")]
+    Filter(#[from] model::filters::FilterError),
+
+    #[error("{0}")]
     Training(#[from] model::train::FitError),
 
     #[error("{0}")]

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Space(arguments) => commands::space::run(&arguments),
         Command::Model(arguments) => commands::model::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Filter(arguments) => commands::filter::run(&arguments),
         Command::Data(command) => commands::data::run(&command),
         Command::Init(arguments) => commands::init::run(&arguments),
         Command::Worker => worker::run(),

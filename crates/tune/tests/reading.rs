@@ -181,3 +181,88 @@ fn every_ready_study_is_valid() {
         assert!(printed.starts_with("Search space summary"), "{}: {printed}", path.display());
     }
 }
+
+#[test]
+fn a_network_that_cannot_be_built_is_shown_up_to_the_layer_that_fails() {
+    let place = Place::new();
+    place.write("deep.toml", &common::TINY.replace("conv_layers = 1", "conv_layers = 3"));
+    insta::assert_snapshot!(place.stdout(&["model", "deep.toml"]));
+    let printed: serde_json::Value =
+        serde_json::from_str(&place.stdout(&["model", "deep.toml", "--format", "json"])).unwrap();
+    assert_eq!(printed["infeasible"]["layer"], "conv2d_3");
+}
+
+#[test]
+fn what_contradicts_the_data_is_refused_at_its_place() {
+    let place = Place::new();
+    place.write(
+        "bad.toml",
+        r#"objective = "val_accuracy"
+
+[data]
+dataset = "volumes"
+
+[space]
+layer0      = { type = "choice", values = ["conv", "separable_conv"] }
+kernel_size = { type = "choice", values = [3, "3x5"] }
+
+[fixed]
+layer1 = "locally_connected"
+"#,
+    );
+    let (code, message) = place.failure(&["space", "bad.toml"]);
+    assert_eq!(code, 2);
+    insta::assert_snapshot!(message);
+}
+
+#[test]
+fn a_repetition_without_end_is_refused() {
+    let place = Place::new();
+    place.write(
+        "bad.toml",
+        r#"objective = "val_accuracy"
+
+[data]
+dataset = "digits"
+
+[space]
+batch_size  = { type = "int", min = 1, max = 60000 }
+"filters{i}" = { type = "int", min = 1, max = 4, repeat = "batch_size" }
+"#,
+    );
+    let (_, message) = place.failure(&["space", "bad.toml"]);
+    insta::assert_snapshot!(message);
+}
+
+#[test]
+fn an_image_is_filtered_as_opencv_does() {
+    let place = Place::new();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/filters");
+    for (image, kernel, expected) in
+        [("colour.png", "sobel-h", "colour-sobel_h.png"), ("grey.png", "own.txt", "grey-own.png")]
+    {
+        let kernel = if kernel.contains('.') { data.join(kernel).display().to_string() } else { kernel.to_owned() };
+        let input = data.join(image).display().to_string();
+        let printed = place.stdout(&["filter", &input, "--kernel", &kernel, "-o", "out.png", "--force"]);
+        assert_eq!(printed, "wrote out.png\n");
+        let filtered = image::open(place.path().join("out.png")).unwrap();
+        assert_eq!(filtered, image::open(data.join(expected)).unwrap(), "{image}");
+    }
+}
+
+#[test]
+fn what_cannot_be_filtered_says_why() {
+    let place = Place::new();
+    place.write("text.png", "no image");
+    let refusal = |arguments: &[&str]| place.failure(&[&["filter"], arguments].concat()).1;
+    insta::assert_snapshot!(refusal(&["text.png", "-k", "blur", "-o", "out.png"]), @"error: cannot decode `text.png`: Format error decoding Png: Invalid PNG signature.; expected a PNG or JPEG image");
+    insta::assert_snapshot!(refusal(&["none.png", "-k", "blur", "-o", "out.png"]), @"error: cannot read the image `none.png`: No such file or directory (os error 2)");
+    insta::assert_snapshot!(refusal(&["text.png", "-k", "bluur", "-o", "out.png"]), @"error: cannot read the kernel file `bluur`: No such file or directory (os error 2); the kernels without a file are blur, edge, sobel_h, sobel_v");
+    image::GrayImage::new(4, 4).save(place.path().join("grey.png")).unwrap();
+    insta::assert_snapshot!(refusal(&["grey.png", "-k", "edge", "-o", "text.png"]), @r"
+    error: text.png exists already
+
+    name another file, or add --force to replace it
+    ");
+    assert_eq!(std::fs::read(place.path().join("text.png")).unwrap(), b"no image");
+}

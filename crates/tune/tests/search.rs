@@ -215,3 +215,29 @@ fn a_backend_that_is_not_built_in_names_its_feature() {
     insta::assert_snapshot!(message);
     assert!(!place.path().join("results").exists(), "nothing is written before all is checked");
 }
+
+/// Images of the user's own, in a folder for each class.
+#[test]
+fn a_folder_of_images_is_searched_and_evaluated() {
+    let place = Place::new();
+    for (part, count) in [("train", 24_u8), ("test", 6)] {
+        for (class, column) in [("left", 1), ("right", 5)] {
+            let folder = place.path().join("lines").join(part).join(class);
+            std::fs::create_dir_all(&folder).unwrap();
+            for index in 0..count {
+                let pixel = |x, _| image::Luma([if x == column { 200 + index } else { index }]);
+                image::GrayImage::from_fn(8, 8, pixel).save(folder.join(format!("{index}.png"))).unwrap();
+            }
+        }
+    }
+    let study = common::TINY
+        .replace("dataset    = \"digits\"", "dataset = \"folder\"\npath = \"lines\"\ngrey = true")
+        .replace("epochs  = 2", "epochs = 6")
+        .replace("batch_size  = 64", "batch_size = 8");
+    place.write("tiny.toml", &study);
+    place.stdout(&["search", "tiny.toml", "--quiet", "--trials", "3"]);
+    let evaluated: serde_json::Value =
+        serde_json::from_str(&place.stdout(&["evaluate", "tiny", "--format", "json"])).unwrap();
+    assert_eq!(evaluated["accuracy"], 1.0, "{evaluated}");
+    assert_eq!(evaluated["classes"], serde_json::json!(["left", "right"]), "{evaluated}");
+}

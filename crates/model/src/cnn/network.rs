@@ -81,13 +81,19 @@ impl Cnn {
     /// Logits `[batch, classes]` of samples `[batch, values]`, each laid out
     /// `[channels, (depth,) height, width]`.
     pub fn forward(&self, samples: Tensor<2>) -> Tensor<2> {
+        self.forward_observed(samples, &mut |_| ())
+    }
+
+    /// As [`forward`](Self::forward); `after_layer` sees the dimensions, batch first, that each layer of the
+    /// [plan](Plan::layers) gives out, in its order.
+    pub fn forward_observed(&self, samples: Tensor<2>, after_layer: &mut dyn FnMut(&[usize])) -> Tensor<2> {
         let shape = |batch| Shape::from([&[batch], self.input.as_slice()].concat());
         let [batch, _] = samples.dims();
         let row = match &self.features {
-            Features::Planes(blocks) => through(blocks, self.head, samples.reshape::<4, _>(shape(batch))),
-            Features::Volumes(blocks) => through(blocks, self.head, samples.reshape::<5, _>(shape(batch))),
+            Features::Planes(blocks) => through(blocks, self.head, samples.reshape::<4, _>(shape(batch)), after_layer),
+            Features::Volumes(blocks) => through(blocks, self.head, samples.reshape::<5, _>(shape(batch)), after_layer),
         };
-        self.dense.iter().fold(row, |x, block| block.forward(x))
+        self.dense.iter().fold(row, |x, block| block.forward(x, after_layer))
     }
 }
 
@@ -114,32 +120,47 @@ fn blocks<C: Module>(
         .collect()
 }
 
-fn through<C: Spatial<D>, const D: usize>(blocks: &[Block<C>], head: Head, x: Tensor<D>) -> Tensor<2> {
-    let maps = blocks.iter().fold(x, |x, block| block.forward(x));
-    match head {
+fn through<C: Spatial<D>, const D: usize>(
+    blocks: &[Block<C>],
+    head: Head,
+    x: Tensor<D>,
+    after_layer: &mut dyn FnMut(&[usize]),
+) -> Tensor<2> {
+    let maps = blocks.iter().fold(x, |x, block| block.forward(x, after_layer));
+    let row = match head {
         Head::Flatten => maps.flatten(1, D - 1),
         Head::GlobalAverage => pool::global_average(maps),
         Head::GlobalMax => pool::global_max(maps),
-    }
+    };
+    after_layer(&row.dims());
+    row
 }
 
 impl<C: Module> Block<C> {
-    fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D>
+    fn forward<const D: usize>(&self, x: Tensor<D>, after_layer: &mut dyn FnMut(&[usize])) -> Tensor<D>
     where
         C: Spatial<D>,
     {
         let mut y = self.convolution.forward(x.clone());
+        after_layer(&y.dims());
         if let Some(norm) = &self.norm {
             y = norm.forward(y);
+            after_layer(&y.dims());
         }
         y = activate(self.plan.activation, y);
         if self.plan.residual {
             y = y + x;
+            after_layer(&y.dims());
         }
         if let Some(pool) = &self.plan.pool {
             y = C::pool(pool, y);
+            after_layer(&y.dims());
         }
-        self.dropout.forward(y)
+        if self.plan.dropout > 0.0 {
+            y = self.dropout.forward(y);
+            after_layer(&y.dims());
+        }
+        y
     }
 }
 
@@ -152,8 +173,14 @@ impl DenseBlock {
         Self { linear, dropout: DropoutConfig::new(plan.dropout).init(), plan: plan.clone() }
     }
 
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.dropout.forward(activate(self.plan.activation, self.linear.forward(x)))
+    fn forward(&self, x: Tensor<2>, after_layer: &mut dyn FnMut(&[usize])) -> Tensor<2> {
+        let mut y = activate(self.plan.activation, self.linear.forward(x));
+        after_layer(&y.dims());
+        if self.plan.dropout > 0.0 {
+            y = self.dropout.forward(y);
+            after_layer(&y.dims());
+        }
+        y
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DataError, cifar, idx};
 use crate::InputShape;
+use crate::hyperparameters::nearest;
 
 /// Data sets are looked for, and fetched to, under this folder of the current one.
 pub const DATA_FOLDER: &str = "data";
@@ -106,6 +107,14 @@ pub(super) enum Format {
 }
 
 impl DatasetInfo {
+    /// Dimensions of a sample, channels aside: 2 for images, 3 for volumes; `None` where the user's file decides.
+    pub fn rank(&self) -> Option<usize> {
+        match self.format {
+            Format::Folder => Some(2),
+            _ => self.content.map(|content| content.dims.len()),
+        }
+    }
+
     /// The folders this data set is looked for in when no path is given, in this order.
     pub fn default_places(&self) -> Vec<PathBuf> {
         match &self.origin {
@@ -156,7 +165,7 @@ pub fn catalog() -> &'static [DatasetInfo] {
 pub fn info(name: &str) -> Result<&'static DatasetInfo, DataError> {
     CATALOG.iter().find(|info| info.name == name).ok_or_else(|| DataError::Unknown {
         name: name.to_owned(),
-        nearest: nearest(name),
+        nearest: nearest(name, CATALOG.iter().map(|info| info.name)),
         known: CATALOG.iter().map(|info| info.name).collect(),
     })
 }
@@ -181,12 +190,6 @@ pub(super) fn place(info: &DatasetInfo, path: Option<&Path>) -> Result<PathBuf, 
         Some(place) => Ok(place.clone()),
         None => Err(DataError::Missing { dataset: info.name, looked_in, advice: info.advice() }),
     }
-}
-
-fn nearest(name: &str) -> Option<&'static str> {
-    let similarity = |info: &DatasetInfo| strsim::jaro_winkler(&name.to_lowercase(), info.name);
-    let best = CATALOG.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
-    (similarity(best) > 0.8).then_some(best.name)
 }
 
 const MNIST_URL: &str = "https://ossci-datasets.s3.amazonaws.com/mnist/";

@@ -10,12 +10,12 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DataError {
     /// No data set has this name.
-    #[error("there is no data set `{name}`: {}", name_help(*.nearest, .known))]
+    #[error("there is no data set `{name}`: {}", name_help(.nearest.as_deref(), .known))]
     Unknown {
         /// The name that was asked for.
         name: String,
         /// The most similar name of the catalogue, if one is similar at all.
-        nearest: Option<&'static str>,
+        nearest: Option<String>,
         /// All names of the catalogue.
         known: Vec<&'static str>,
     },

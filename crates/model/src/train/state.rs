@@ -71,9 +71,19 @@ pub(super) fn identity(config: &Config, seed: u64, plan: &Plan, samples: [usize;
 
 impl State {
     /// A training that has not begun: weights drawn from the seed.
+    ///
+    /// They are drawn on the CPU, so that a training begins with the same weights on every backend.
     pub fn new(config: &Config, plan: &Plan, seed: u64, device: &Device, header: Header) -> Result<Self, FitError> {
-        device.seed(device_seed(seed, 0));
-        let model = Cnn::new(plan, &device.clone().autodiff())?;
+        let cpu = Device::flex();
+        cpu.seed(device_seed(seed, 0));
+        let mut model = Cnn::new(plan, &cpu.clone().autodiff())?;
+        if *device != cpu {
+            let record = model.into_record().into_bytes().and_then(ModuleRecord::from_bytes);
+            let record = record.map_err(|error| encode("initial model", &error))?;
+            model = Cnn::new(plan, &device.clone().autodiff())?
+                .try_load_record(record)
+                .map_err(|error| encode("initial model", &error))?;
+        }
         Ok(Self { header, model: Some(model), optimizer: optimizer(&config.training) })
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use model::data::{DataSource, Validation};
+use model::hyperparameters;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tuner::space::nearest;
@@ -38,7 +39,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<StudyFile, Error> {
     parse(path, &text, overrides)
 }
 
-fn parse(path: &Path, text: &str, overrides: &Overrides) -> Result<StudyFile, Error> {
+pub(super) fn parse(path: &Path, text: &str, overrides: &Overrides) -> Result<StudyFile, Error> {
     let source = Source::new(path, text);
     let (document, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
@@ -65,7 +66,9 @@ fn read(root: &mut Section<'_, '_>, path: &Path, overrides: &Overrides) -> Optio
     let early_stopping = read_early_stopping(root.section("early_stopping"));
     let data = read_data(root.section("data"));
     let limits = read_limits(root.section("limits"));
-    let space = space::read(&root.section("space"), &root.section("fixed"), &permitted);
+    let rank = data.as_ref().and_then(|data| model::data::info(&data.source.dataset).ok()?.rank());
+    let space =
+        space::read(&root.section("space"), &root.section("fixed"), &|name, value| permitted(name, value, rank));
     let enqueue = root.get("enqueue");
     let enqueue = space.as_ref().map(|space| space::read_enqueued(root.source(), enqueue, space));
     Some(StudyFile {
@@ -78,12 +81,15 @@ fn read(root: &mut Section<'_, '_>, path: &Path, overrides: &Overrides) -> Optio
     })
 }
 
-/// Whether the model has this hyperparameter and takes this value.
-fn permitted(name: &str, value: &Value) -> Result<(), Refusal> {
-    model::hyperparameters::check(name, &crate::values::to_json(value)).map_err(|error| Refusal {
+/// Whether the model has this hyperparameter and takes this value over data of `rank` dimensions, where that is known.
+fn permitted(name: &str, value: &Value, rank: Option<usize>) -> Result<(), Refusal> {
+    let value = crate::values::to_json(value);
+    let checked = hyperparameters::check(name, &value)
+        .and_then(|()| rank.map_or(Ok(()), |rank| hyperparameters::check_rank(name, &value, rank)));
+    checked.map_err(|error| Refusal {
         message: error.to_string(),
         help: error.suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
-        unknown_name: model::hyperparameters::lookup(name).is_err(),
+        unknown_name: hyperparameters::lookup(name).is_err(),
     })
 }
 

@@ -11,6 +11,8 @@ use tuner::{Condition, Domain, Hyperparameter, Params, Sampling, Space, Value};
 use super::source::{Section, Source, describe, scalar};
 
 const INDEX: &str = "{i}";
+/// Each repetition is a hyperparameter of its own.
+const MOST_REPETITIONS: i64 = 1_000;
 const SAMPLINGS: &[(&str, Sampling)] =
     &[("linear", Sampling::Linear), ("log", Sampling::Log), ("reverse_log", Sampling::ReverseLog)];
 
@@ -340,6 +342,12 @@ impl SpaceReader<'_, '_> {
                 );
                 continue;
             };
+            if most.saturating_sub(repeat.from) > MOST_REPETITIONS {
+                let label =
+                    format!("`{parent}` goes up to {most}; at most {MOST_REPETITIONS} repetitions are possible");
+                self.refuse(repeat.parent.span(), format!("`{}` repeats too often", template.name), label, None);
+                continue;
+            }
             for index in repeat.from..most {
                 let condition = (index >= least || conditional)
                     .then(|| Condition::GreaterThan { parent: parent.to_owned(), bound: index });
