@@ -23,15 +23,15 @@ fn losses(values: &Value, backend: &str) -> Vec<f64> {
 fn the_first_losses_agree_with_the_default_backend() {
     let _turn = turn();
     let networks = [
-        ("plain", json!({ "pool": "max", "activation1": "tanh", "learning_rate": 0.002 })),
+        ("plain", json!({ "pool0": "max", "activation1": "tanh", "learning_rate": 0.002 })),
         (
             "normalised",
-            json!({ "filters": 8, "batch_norm": true, "pool": "average", "padding": "same", "optimizer": "sgd",
+            json!({ "filters": 8, "batch_norm": true, "pool0": "average", "padding": "same", "optimizer": "sgd",
             "momentum": 0.9, "learning_rate": 0.02, "residual": true, "activation": "gelu" }),
         ),
         (
             "separable",
-            json!({ "filters": 8, "layer1": "separable_conv", "pool0": "min", "pool1": "adaptive_max",
+            json!({ "filters": 8, "padding": "same", "layer1": "separable_conv", "pool0": "min", "pool1": "adaptive_max",
             "pool_size1": 2, "activation": "elu", "head": "global_average", "optimizer": "adamw" }),
         ),
     ];
