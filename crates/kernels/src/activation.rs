@@ -99,7 +99,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// The standard normal distribution: the probability of less than `x`, and the density at `x`.
 ///
-/// The former as in Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26, to 1e-7.
+/// The former as in Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26, to 3e-7.
 #[inline(always)]
 fn normal(x: f32) -> (f32, f32) {
     const DENSITY_AT_0: f32 = 0.398_942_3;
@@ -201,7 +201,7 @@ mod tests {
         assert_close(tanh, f64::tanh, 3e-7, 0.0);
         assert_close(sigmoid, |x| 1.0 / (1.0 + (-x).exp()), 4e-7, 0.0);
         let below = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
-        assert_close(|x| normal(x).0, below, 0.0, 2e-7);
+        assert_close(|x| normal(x).0, below, 0.0, 3e-7);
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn plane(x: &Tensor<4>) -> [usize; 2] {
 }
 
 /// Whether the tensor holds values, in single precision, where the kernels can reach them.
-fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
+pub(crate) fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     fn on_flex(kind: &DispatchTensorKind) -> bool {
         match kind {
             DispatchTensorKind::Flex(_) => true,

@@ -21,6 +21,13 @@ pub fn own_values(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
     tensor.try_storage_mut().map(|values| &mut values[start..end])
 }
 
+/// The values of a tensor that is [`in_order`], to be written over: its own, or a copy of them from now on.
+pub fn make_own(tensor: &mut FlexTensor) -> &mut [f32] {
+    let start = tensor.layout().start_offset();
+    let end = start + tensor.layout().num_elements();
+    &mut tensor.storage_mut()[start..end]
+}
+
 /// A tensor of `shape` that holds `values`.
 pub fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     let layout = Layout::contiguous(shape.into());

@@ -25,6 +25,7 @@ mod convolution;
 mod extension;
 mod flex;
 pub mod memory;
+pub mod optimizer;
 mod pool;
 mod product;
 

@@ -22,7 +22,7 @@ fn random<const D: usize>(shape: [usize; D], name: u64) -> Tensor<D> {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 fn assert_close<const D: usize>(found: Tensor<D>, expected: Tensor<D>, what: &str) {
@@ -270,8 +270,8 @@ fn training_follows_burns_losses() {
                 let error = maps.flatten::<2>(1, 3).matmul(o.clone()) - random([8, 1], 15);
                 let loss = (error.clone() * error).mean();
                 let gradients = loss.backward();
-                weight = Tensor::from_inner(weight.clone().inner() - w.grad(&gradients).unwrap() * 0.02);
-                output = Tensor::from_inner(output.clone().inner() - o.grad(&gradients).unwrap() * 0.02);
+                weight = Tensor::from_inner(weight.clone().inner() - w.grad(&gradients).unwrap() * 0.005);
+                output = Tensor::from_inner(output.clone().inner() - o.grad(&gradients).unwrap() * 0.005);
                 loss.into_scalar::<f32>()
             })
             .collect::<Vec<f32>>()

@@ -8,6 +8,7 @@
 //! The tensor library has one random stream for the process. Trainings that run side by side
 //! in one process disturb each other's, and are not reproducible; in processes of their own they are.
 
+mod ahead;
 mod batch;
 mod checkpoint;
 mod config;

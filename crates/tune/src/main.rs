@@ -18,6 +18,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    kernels::memory::keep_pages();
     let outcome = match Cli::parse().command {
         Command::Search(arguments) => search::run(&arguments),
         Command::Summary(arguments) => commands::summary::run(&arguments),

@@ -16,8 +16,10 @@ const ROWS: usize = 240;
 /// then added up where they belong.
 pub fn input_gradient(weight: &[f32], gradient: &[f32], geometry: &Geometry) -> Vec<f32> {
     let gradients = Patches::of_output(gradient, geometry);
-    let weights = transpose(weight, geometry);
+    let order = row_order(geometry);
+    let weights = transpose(weight, geometry, &order);
     let taps = kernel_taps(geometry);
+    let taps: Vec<usize> = order.iter().map(|&weight| taps[weight]).collect();
     let maps: usize = geometry.input.iter().product::<usize>() * geometry.channels;
     let together = images_together(geometry.images, geometry.positions());
     let mut input = vec![0.0; geometry.images * maps];
@@ -47,18 +49,34 @@ pub fn input_gradient(weight: &[f32], gradient: &[f32], geometry: &Geometry) -> 
     input
 }
 
-/// The weights with a row for each weight of a filter, cut along the filters.
-fn transpose(weight: &[f32], geometry: &Geometry) -> Vec<Row> {
-    const BLOCK: usize = 32;
+/// The weights of a filter in the order of the rows: neighbouring rows are of different channels.
+///
+/// What they send back is then added to values far from each other. A load that overlaps a store just
+/// made, as that of the next tap of the same channel would, waits until the store is through.
+fn row_order(geometry: &Geometry) -> Vec<usize> {
+    const CHANNELS: usize = 16;
+    let taps = geometry.taps();
+    let mut order = Vec::with_capacity(geometry.weights());
+    for first in (0..geometry.channels).step_by(CHANNELS) {
+        let channels = first..(first + CHANNELS).min(geometry.channels);
+        order.extend((0..taps).flat_map(|tap| channels.clone().map(move |channel| channel * taps + tap)));
+    }
+    order
+}
+
+/// The weights with a row for each weight of a filter, in that `order`, cut along the filters.
+fn transpose(weight: &[f32], geometry: &Geometry, order: &[usize]) -> Vec<Row> {
+    const BLOCK: usize = 64;
     let weights = geometry.weights();
     let depths: Vec<_> = depths(geometry.filters).collect();
     let mut rows = vec![[0.0; STRIDE]; depths.len() * weights];
     for (rows, depth) in rows.chunks_exact_mut(weights).zip(depths) {
         rows.par_chunks_mut(BLOCK).enumerate().for_each(|(block, rows)| {
+            let order = &order[block * BLOCK..][..rows.len()];
             for (step, filter) in depth.clone().enumerate() {
-                let filter = &weight[filter * weights + block * BLOCK..][..rows.len()];
-                for (row, weight) in rows.iter_mut().zip(filter) {
-                    row[step] = *weight;
+                let filter = &weight[filter * weights..][..weights];
+                for (row, &weight) in rows.iter_mut().zip(order) {
+                    row[step] = filter[weight];
                 }
             }
         });
@@ -154,9 +172,9 @@ impl WithSimd for Scatter<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         if self.gap == 1 {
-            self.add_runs();
+            self.add_runs(simd);
         } else {
             self.add_each();
         }
@@ -166,19 +184,18 @@ impl WithSimd for Scatter<'_> {
 impl Scatter<'_> {
     /// Adds [`RUN`] values for each run: beyond its length they are zeros.
     #[inline(always)]
-    fn add_runs(self) {
-        let masks: Vec<[u32; RUN]> = self
-            .runs
-            .iter()
-            .map(|run| std::array::from_fn(|lane| if lane < run.length { u32::MAX } else { 0 }))
-            .collect();
-        for (sums, &tap) in self.sums.iter().zip(self.taps) {
-            let target = &mut self.target[tap..];
-            for (run, mask) in self.runs.iter().zip(&masks) {
+    fn add_runs<S: Simd>(self, simd: S) {
+        for run in self.runs {
+            let mask: [u32; RUN] = std::array::from_fn(|lane| if lane < run.length { u32::MAX } else { 0 });
+            let (mask, _) = S::as_simd_u32s(&mask);
+            for (sums, &tap) in self.sums.iter().zip(self.taps) {
+                let target = &mut self.target[tap..];
                 let whole = target.get_mut(run.from..run.from + RUN).zip(sums.get(run.to..run.to + RUN));
                 if let Some((target, sums)) = whole {
-                    for lane in 0..RUN {
-                        target[lane] += f32::from_bits(sums[lane].to_bits() & mask[lane]);
+                    let ((target, _), (sums, _)) = (S::as_mut_simd_f32s(target), S::as_simd_f32s(sums));
+                    for ((target, sum), mask) in target.iter_mut().zip(sums).zip(mask) {
+                        let sum = simd.and_u32s(simd.transmute_u32s_f32s(*sum), *mask);
+                        *target = simd.add_f32s(*target, simd.transmute_f32s_u32s(sum));
                     }
                 } else {
                     let target = &mut target[run.from..run.from + run.length];

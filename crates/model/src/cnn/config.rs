@@ -64,7 +64,19 @@ named_enum! {
     }
 }
 
+impl Activation {
+    /// Whether a larger input never gives a smaller output.
+    pub const fn keeps_order(self) -> bool {
+        !matches!(self, Self::Gelu | Self::Silu)
+    }
+}
+
 impl PoolKind {
+    /// Whether the number is one of the window's, and which one depends on their order alone.
+    pub const fn picks(self) -> bool {
+        matches!(self, Self::Max | Self::Min | Self::AdaptiveMax)
+    }
+
     /// Whether the size states the output, rather than the window.
     pub const fn is_adaptive(self) -> bool {
         matches!(self, Self::AdaptiveAverage | Self::AdaptiveMax)

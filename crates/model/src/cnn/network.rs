@@ -147,6 +147,11 @@ impl<C: Module> Block<C> {
             y = norm.forward(y);
             after_layer(&y.dims());
         }
+        if let Some(pool) = &self.plan.pool
+            && self.plan.pools_first()
+        {
+            return self.dropout.forward(activate(self.plan.activation, C::pool(pool, y)));
+        }
         y = activate(self.plan.activation, y);
         if self.plan.residual {
             y = y + x;

@@ -163,6 +163,15 @@ pub(crate) struct BlockPlan {
     pub dropout: f64,
 }
 
+impl BlockPlan {
+    /// Whether the pool may come before the activation: an activation that keeps the order of values lets the
+    /// pool pick the same ones, and has fewer to work on.
+    pub(crate) fn pools_first(&self) -> bool {
+        let picks = self.pool.as_ref().is_some_and(|pool| pool.kind.picks());
+        picks && self.activation.keeps_order() && !self.residual
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PoolPlan {
     pub kind: PoolKind,

@@ -4,19 +4,19 @@
 //! negated maximum of the negated. So pools of Burn in two dimensions carry all of them.
 
 use burn::tensor::Tensor;
-use burn::tensor::module::{adaptive_avg_pool2d, adaptive_avg_pool3d, avg_pool2d, max_pool2d};
+use burn::tensor::module::{adaptive_avg_pool2d, adaptive_avg_pool3d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 
 use crate::cnn::PoolKind;
 
 /// The largest value of each window. `[batch, channels, height, width]`.
 pub fn max_2d(x: Tensor<4>, size: [usize; 2], stride: [usize; 2]) -> Tensor<4> {
-    max_pool2d(x, MaxPoolOptions::new(size).with_stride(stride))
+    kernels::max_pool2d(x, MaxPoolOptions::new(size).with_stride(stride))
 }
 
 /// The mean of each window. `[batch, channels, height, width]`.
 pub fn average_2d(x: Tensor<4>, size: [usize; 2], stride: [usize; 2]) -> Tensor<4> {
-    avg_pool2d(x, AvgPoolOptions::new(size).with_stride(stride))
+    kernels::avg_pool2d(x, AvgPoolOptions::new(size).with_stride(stride))
 }
 
 /// The smallest value of each window. `[batch, channels, height, width]`.

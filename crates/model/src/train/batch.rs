@@ -1,4 +1,7 @@
 //! Batches, made from bytes as they are needed.
+//!
+//! They are made as plain numbers, which any thread can do while another trains, and become tensors where they
+//! are used.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
@@ -20,6 +23,29 @@ pub(super) struct Batch {
     /// The label of each sample, of the greater part of a mixed one, `[batch, 1]`.
     pub labels: Tensor<2, Int>,
     pub size: usize,
+}
+
+/// A [`Batch`] of plain numbers, in the same order.
+pub(super) struct Rows {
+    pub samples: Vec<f32>,
+    pub targets: Vec<f32>,
+    pub labels: Vec<i32>,
+}
+
+impl Rows {
+    pub fn upload(self, device: &Device) -> Batch {
+        let size = self.labels.len();
+        let tensor = |values: Vec<f32>| {
+            let width = values.len() / size;
+            Tensor::from_data(TensorData::new(values, [size, width]), device)
+        };
+        Batch {
+            samples: tensor(self.samples),
+            targets: tensor(self.targets),
+            labels: Tensor::from_data(TensorData::new(self.labels, [size, 1]), device),
+            size,
+        }
+    }
 }
 
 /// Makes the training batches of every epoch.
@@ -80,9 +106,10 @@ impl<'a> Batcher<'a> {
     }
 }
 
-impl EpochBatches<'_> {
-    /// The next batch, on `device`.
-    pub fn next(&mut self, device: &Device) -> Option<Batch> {
+impl Iterator for EpochBatches<'_> {
+    type Item = Rows;
+
+    fn next(&mut self) -> Option<Rows> {
         let batcher = self.batcher;
         let end = (self.next + batcher.batch_size).min(self.order.len());
         let indices = &self.order[self.next..end];
@@ -91,32 +118,32 @@ impl EpochBatches<'_> {
         }
         self.next = end;
 
-        let mut rows = Rows::new(indices.len(), batcher);
+        let mut rows = Maker::new(indices.len(), batcher);
         for &index in indices {
             rows.push(index, &mut self.rng);
         }
         if let Some(beta) = &batcher.mixing {
             rows.mix(beta.sample(&mut self.rng) as f32, &mut self.rng);
         }
-        Some(rows.into_batch(device))
+        Some(rows.finish())
     }
 }
 
 /// A batch in the making.
-struct Rows<'a> {
+struct Maker<'a> {
     batcher: &'a Batcher<'a>,
-    values: Vec<f32>,
-    targets: Vec<f32>,
-    labels: Vec<i32>,
+    rows: Rows,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> Maker<'a> {
     fn new(size: usize, batcher: &'a Batcher<'a>) -> Self {
         Self {
             batcher,
-            values: Vec::with_capacity(size * batcher.samples.shape().elements()),
-            targets: Vec::with_capacity(size * batcher.classes),
-            labels: Vec::with_capacity(size),
+            rows: Rows {
+                samples: Vec::with_capacity(size * batcher.samples.shape().elements()),
+                targets: Vec::with_capacity(size * batcher.classes),
+                labels: Vec::with_capacity(size),
+            },
         }
     }
 
@@ -125,47 +152,43 @@ impl<'a> Rows<'a> {
         let bytes = samples.bytes(index);
         match &self.batcher.augmentation {
             Some(augmentation) => {
-                normalization.append(&augmentation.apply(bytes, samples.shape(), rng), &mut self.values);
+                normalization.append(&augmentation.apply(bytes, samples.shape(), rng), &mut self.rows.samples);
             }
-            None => normalization.append(bytes, &mut self.values),
+            None => normalization.append(bytes, &mut self.rows.samples),
         }
         let label = samples.label(index) as usize;
         let elsewhere = label_smoothing / *classes as f32;
         let row = (0..*classes).map(|class| if class == label { 1.0 - label_smoothing + elsewhere } else { elsewhere });
-        self.targets.extend(row);
-        self.labels.push(label as i32);
+        self.rows.targets.extend(row);
+        self.rows.labels.push(label as i32);
     }
 
     /// Mixes each sample, and its target, with that of a random partner.
     fn mix(&mut self, share: f32, rng: &mut ChaCha8Rng) {
-        let size = self.labels.len();
+        let Rows { samples, targets, labels } = &mut self.rows;
+        let size = labels.len();
         let mut partners: Vec<usize> = (0..size).collect();
         partners.shuffle(rng);
-        blend(&mut self.values, size, &partners, share);
-        blend(&mut self.targets, size, &partners, share);
+        blend(samples, size, &partners, share);
+        blend(targets, size, &partners, share);
         if share < 0.5 {
-            self.labels = partners.iter().map(|&partner| self.labels[partner]).collect();
+            *labels = partners.iter().map(|&partner| labels[partner]).collect();
         }
     }
 
-    fn into_batch(mut self, device: &Device) -> Batch {
-        let size = self.labels.len();
-        for row in self.targets.chunks_exact_mut(self.batcher.classes) {
+    /// Gives each class its weight.
+    fn finish(mut self) -> Rows {
+        let targets = &mut self.rows.targets;
+        for row in targets.chunks_exact_mut(self.batcher.classes) {
             for (target, weight) in row.iter_mut().zip(&self.batcher.class_weights) {
                 *target *= weight;
             }
         }
-        let total: f32 = self.targets.iter().sum();
+        let total: f32 = targets.iter().sum();
         if total > 0.0 {
-            self.targets.iter_mut().for_each(|target| *target /= total);
+            targets.iter_mut().for_each(|target| *target /= total);
         }
-        let values = self.values.len() / size;
-        Batch {
-            samples: Tensor::from_data(TensorData::new(self.values, [size, values]), device),
-            targets: Tensor::from_data(TensorData::new(self.targets, [size, self.batcher.classes]), device),
-            labels: Tensor::from_data(TensorData::new(self.labels, [size, 1]), device),
-            size,
-        }
+        self.rows
     }
 }
 

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 
+use super::ahead::ahead;
 use super::batch::Batcher;
 use super::error::FitError;
 use super::metrics::{EarlyStopping, METRICS, Monitor, Patience};
@@ -316,36 +317,42 @@ impl Epoch<'_> {
         let mut throttle = Throttle::new();
         let mut sums = Sums::default();
         let mut learning_rate = training.learning_rate;
-        let mut epoch = self.batcher.epoch(self.number);
         let mut done = 0;
         let begun = Instant::now();
         let Some(mut model) = state.model.take() else { return Ok(Err(Decision::Stop)) };
-        while let Some(batch) = epoch.next(&device) {
-            let passed = f64::from(self.number - 1) + done as f64 / batches as f64;
-            learning_rate = training.learning_rate * training.schedule.factor_at(passed, self.options.full_epochs);
+        let ended = ahead(self.batcher.epoch(self.number), |epoch| {
+            for rows in epoch {
+                let batch = rows.upload(&device);
+                let passed = f64::from(self.number - 1) + done as f64 / batches as f64;
+                learning_rate = training.learning_rate * training.schedule.factor_at(passed, self.options.full_epochs);
 
-            let logits = model.forward(batch.samples);
-            let loss = loss(logits.clone(), batch.targets);
-            sums.add(measure(loss.clone().inner(), logits.inner(), batch.labels.inner()), batch.size);
-            let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            model = state.optimizer.step(learning_rate, model, gradients);
-            done += 1;
+                let logits = model.forward(batch.samples);
+                let loss = loss(logits.clone(), batch.targets);
+                sums.add(measure(loss.clone().inner(), logits.inner(), batch.labels.inner()), batch.size);
+                let gradients = GradientsParams::from_grads(loss.backward(), &model);
+                model = state.optimizer.step(learning_rate, model, gradients);
+                done += 1;
 
-            let due = throttle.is_due();
-            if due || reads_are_free || done == batches {
-                sums.read().map_err(|batch| FitError::NonFinite {
-                    epoch: self.number,
-                    batch: Some(batch),
-                    what: "training loss",
-                })?;
-            }
-            if due {
-                let progress = self.progress(&sums, done, batches, begun.elapsed());
-                match on_event(Event::Progress(progress)) {
-                    Decision::Continue => {}
-                    decision => return Ok(Err(decision)),
+                let due = throttle.is_due();
+                if due || reads_are_free || done == batches {
+                    sums.read().map_err(|batch| FitError::NonFinite {
+                        epoch: self.number,
+                        batch: Some(batch),
+                        what: "training loss",
+                    })?;
+                }
+                if due {
+                    let progress = self.progress(&sums, done, batches, begun.elapsed());
+                    match on_event(Event::Progress(progress)) {
+                        Decision::Continue => {}
+                        decision => return Ok(Some(decision)),
+                    }
                 }
             }
+            Ok(None)
+        })?;
+        if let Some(decision) = ended {
+            return Ok(Err(decision));
         }
         state.model = Some(model);
         Ok(Ok(Trained { sums, learning_rate, time: begun.elapsed() }))

@@ -1,7 +1,8 @@
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
+use burn::optim::{ModuleOptimizer, RmsPropConfig, SgdConfig};
+use kernels::optimizer::{Adam, AdamSettings, AdamW};
 
 use super::config::{OptimizerKind, TrainConfig};
 
@@ -15,15 +16,10 @@ pub(super) fn optimizer(config: &TrainConfig) -> ModuleOptimizer {
     let decay = (config.weight_decay > 0.0).then(|| WeightDecayConfig::new(config.weight_decay as f32));
     let clipping =
         (config.gradient_clipping > 0.0).then_some(GradientClippingConfig::Norm(config.gradient_clipping as f32));
+    let adam = AdamSettings { beta_1: 0.9, beta_2: 0.999, epsilon: EPSILON, weight_decay: config.weight_decay as f32 };
     match config.optimizer {
-        OptimizerKind::Adam => {
-            AdamConfig::new().with_epsilon(EPSILON).with_weight_decay(decay).with_grad_clipping(clipping).init()
-        }
-        OptimizerKind::AdamW => AdamWConfig::new()
-            .with_epsilon(EPSILON)
-            .with_weight_decay(config.weight_decay as f32)
-            .with_grad_clipping(clipping)
-            .init(),
+        OptimizerKind::Adam => clipped(Adam::new(adam).into(), clipping),
+        OptimizerKind::AdamW => clipped(AdamW::new(adam).into(), clipping),
         OptimizerKind::Sgd => {
             let momentum = (config.momentum > 0.0).then(|| {
                 MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0).with_nesterov(config.nesterov)
@@ -37,5 +33,12 @@ pub(super) fn optimizer(config: &TrainConfig) -> ModuleOptimizer {
             .with_weight_decay(decay)
             .with_grad_clipping(clipping)
             .init(),
+    }
+}
+
+fn clipped(optimizer: ModuleOptimizer, clipping: Option<GradientClippingConfig>) -> ModuleOptimizer {
+    match clipping {
+        Some(clipping) => optimizer.with_grad_clipping(clipping.init()),
+        None => optimizer,
     }
 }

@@ -1,9 +1,12 @@
 //! Losses and correct answers, of training steps and of whole data sets.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
 
-use super::batch::Batch;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor};
+
+use super::ahead::ahead;
+use super::batch::{Batch, Rows};
 use crate::cnn::{Cnn, Plan};
 use crate::preprocess::{Normalization, Samples};
 
@@ -78,12 +81,18 @@ pub(super) fn infer(
     mut on_batch: impl FnMut(usize, Tensor<2>, Batch),
 ) {
     let batch_size = inference_batch(plan);
-    for start in (0..samples.len()).step_by(batch_size) {
+    let starts = (0..samples.len()).step_by(batch_size);
+    let batches = starts.clone().map(|start| {
         let end = (start + batch_size).min(samples.len());
-        let batch = plain_batch(samples, normalization, plan.classes(), start..end, device);
-        let logits = model.forward(batch.samples.clone());
-        on_batch(start, logits, batch);
-    }
+        plain_batch(samples, normalization, plan.classes(), start..end)
+    });
+    ahead(batches, |batches| {
+        for (start, rows) in starts.zip(batches) {
+            let batch = rows.upload(device);
+            let logits = model.forward(batch.samples.clone());
+            on_batch(start, logits, batch);
+        }
+    });
 }
 
 /// At most 512 samples, at least one, and no layer's output over 64 MiB if that can be.
@@ -92,13 +101,7 @@ fn inference_batch(plan: &Plan) -> usize {
     ((64 << 20) / largest).clamp(1, 512)
 }
 
-fn plain_batch(
-    samples: &Samples<'_>,
-    normalization: &Normalization,
-    classes: usize,
-    range: std::ops::Range<usize>,
-    device: &Device,
-) -> Batch {
+fn plain_batch(samples: &Samples<'_>, normalization: &Normalization, classes: usize, range: Range<usize>) -> Rows {
     let size = range.len();
     let mut values = Vec::with_capacity(size * samples.shape().elements());
     let mut targets = vec![0.0_f32; size * classes];
@@ -108,10 +111,5 @@ fn plain_batch(
         targets[row * classes + samples.label(index) as usize] = 1.0 / size as f32;
         labels.push(samples.label(index) as i32);
     }
-    Batch {
-        samples: Tensor::from_data(TensorData::new(values, [size, samples.shape().elements()]), device),
-        targets: Tensor::from_data(TensorData::new(targets, [size, classes]), device),
-        labels: Tensor::from_data(TensorData::new(labels, [size, 1]), device),
-        size,
-    }
+    Rows { samples: values, targets, labels }
 }

@@ -1,6 +1,7 @@
-use burn::module::{Initializer, Module};
+use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3d, Conv3dConfig};
 use burn::nn::{PaddingConfig2d, PaddingConfig3d};
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::cnn::ConvKind;
@@ -61,8 +62,8 @@ impl Convolution2d {
 impl Spatial<4> for Convolution2d {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Standard(conv) => conv.forward(x),
-            Self::Separable(conv) => conv.pointwise.forward(conv.depthwise.forward(x)),
+            Self::Standard(conv) => convolve_2d(conv, x),
+            Self::Separable(conv) => convolve_2d(&conv.pointwise, convolve_2d(&conv.depthwise, x)),
             Self::LocallyConnected(layer) => layer.forward(x),
         }
     }
@@ -103,7 +104,7 @@ impl Spatial<5> for Convolution3d {
             Some(padding) => x.pad(padding, 0.0),
             None => x,
         };
-        self.conv.forward(x)
+        convolve_3d(&self.conv, x)
     }
 
     fn pool(plan: &PoolPlan, x: Tensor<5>) -> Tensor<5> {
@@ -125,6 +126,28 @@ fn conv_2d(config: &Conv2dConfig, device: &Device) -> Conv2d {
     let mut conv = config.clone().with_initializer(GLOROT).init(device);
     conv.bias = Some(Initializer::Zeros.init([config.channels[1]], device));
     conv
+}
+
+/// What `conv.forward(x)` gives, from the faster kernels where the device has them.
+fn convolve_2d(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let padding = match conv.padding {
+        PaddingConfig2d::Valid => [(0, 0); 2],
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
+        PaddingConfig2d::Same => return conv.forward(x),
+    };
+    let options = ConvOptions::new_with_padding(conv.stride, padding, conv.dilation, conv.groups);
+    kernels::conv2d(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
+}
+
+/// What `conv.forward(x)` gives, from the faster kernels where the device has them.
+fn convolve_3d(conv: &Conv3d, x: Tensor<5>) -> Tensor<5> {
+    let padding = match conv.padding {
+        PaddingConfig3d::Valid => [0; 3],
+        PaddingConfig3d::Explicit(depth, height, width) => [depth, height, width],
+        PaddingConfig3d::Same => return conv.forward(x),
+    };
+    let options = ConvOptions::new(conv.stride, padding, conv.dilation, conv.groups);
+    kernels::conv3d(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
 }
 
 fn size_and_stride<const R: usize>(plan: &PoolPlan) -> ([usize; R], [usize; R]) {
