@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 
 use super::ahead::ahead;
-use super::batch::Batcher;
+use super::batch::{Batcher, Rows};
 use super::error::FitError;
 use super::metrics::{EarlyStopping, METRICS, Monitor, Patience};
 use super::state::{Best, EpochReport, Header, State, identity};
@@ -310,6 +310,15 @@ impl Epoch<'_> {
         state: &mut State,
         on_event: &mut dyn FnMut(Event<'_>) -> Decision,
     ) -> Result<Result<Trained, Decision>, FitError> {
+        ahead(self.batcher.epoch(self.number), |batches| self.steps(batches, state, on_event))
+    }
+
+    fn steps(
+        &self,
+        all: &mut dyn Iterator<Item = Rows>,
+        state: &mut State,
+        on_event: &mut dyn FnMut(Event<'_>) -> Decision,
+    ) -> Result<Result<Trained, Decision>, FitError> {
         let training = &self.config.training;
         let device = self.device.clone().autodiff();
         let reads_are_free = reads_are_free(self.device);
@@ -320,39 +329,33 @@ impl Epoch<'_> {
         let mut done = 0;
         let begun = Instant::now();
         let Some(mut model) = state.model.take() else { return Ok(Err(Decision::Stop)) };
-        let ended = ahead(self.batcher.epoch(self.number), |epoch| {
-            for rows in epoch {
-                let batch = rows.upload(&device);
-                let passed = f64::from(self.number - 1) + done as f64 / batches as f64;
-                learning_rate = training.learning_rate * training.schedule.factor_at(passed, self.options.full_epochs);
+        for rows in all {
+            let batch = rows.upload(&device);
+            let passed = f64::from(self.number - 1) + done as f64 / batches as f64;
+            learning_rate = training.learning_rate * training.schedule.factor_at(passed, self.options.full_epochs);
 
-                let logits = model.forward(batch.samples);
-                let loss = loss(logits.clone(), batch.targets);
-                sums.add(measure(loss.clone().inner(), logits.inner(), batch.labels.inner()), batch.size);
-                let gradients = GradientsParams::from_grads(loss.backward(), &model);
-                model = state.optimizer.step(learning_rate, model, gradients);
-                done += 1;
+            let logits = model.forward(batch.samples);
+            let loss = loss(logits.clone(), batch.targets);
+            sums.add(measure(loss.clone().inner(), logits.inner(), batch.labels.inner()), batch.size);
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = state.optimizer.step(learning_rate, model, gradients);
+            done += 1;
 
-                let due = throttle.is_due();
-                if due || reads_are_free || done == batches {
-                    sums.read().map_err(|batch| FitError::NonFinite {
-                        epoch: self.number,
-                        batch: Some(batch),
-                        what: "training loss",
-                    })?;
-                }
-                if due {
-                    let progress = self.progress(&sums, done, batches, begun.elapsed());
-                    match on_event(Event::Progress(progress)) {
-                        Decision::Continue => {}
-                        decision => return Ok(Some(decision)),
-                    }
+            let due = throttle.is_due();
+            if due || reads_are_free || done == batches {
+                sums.read().map_err(|batch| FitError::NonFinite {
+                    epoch: self.number,
+                    batch: Some(batch),
+                    what: "training loss",
+                })?;
+            }
+            if due {
+                let progress = self.progress(&sums, done, batches, begun.elapsed());
+                match on_event(Event::Progress(progress)) {
+                    Decision::Continue => {}
+                    decision => return Ok(Err(decision)),
                 }
             }
-            Ok(None)
-        })?;
-        if let Some(decision) = ended {
-            return Ok(Err(decision));
         }
         state.model = Some(model);
         Ok(Ok(Trained { sums, learning_rate, time: begun.elapsed() }))

@@ -1,10 +1,8 @@
-//! Training steps of two networks: with Burn's own operations, with the kernels, and in `PyTorch` where
-//! `python3` (or `$PYTHON`) has it. The steps take turns, so that a busy machine slows all alike.
+//! Training steps of two networks with Burn's own operations and with the kernels. The steps take turns, so that a
+//! busy machine slows both alike.
 //!
-//! `cargo bench -p kernels -- [rounds] [small|large]`
+//! `cargo bench -p kernels --bench networks -- [rounds] [small|large]`
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use burn::module::Module;
@@ -15,7 +13,10 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Distribution, Int, Tensor, activation};
+use kernels::optimizer::{Adam, AdamSettings};
 
+/// Burn's defaults.
+const ADAM: AdamSettings = AdamSettings { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, weight_decay: 0.0 };
 const BATCH: usize = 32;
 const THREADS: usize = 2;
 
@@ -104,7 +105,7 @@ impl Trainer {
         let labels = (0..BATCH as i64).map(|label| label % 10).collect::<Vec<_>>();
         Self {
             net: Some(Net::new(spec, with_kernels, device)),
-            optimizer: AdamConfig::new().init(),
+            optimizer: if with_kernels { Adam::new(ADAM).into() } else { AdamConfig::new().init() },
             images: Tensor::random([BATCH, 3, 32, 32], Distribution::Default, device),
             labels: Tensor::from_data(labels.as_slice(), device),
         }
@@ -119,45 +120,6 @@ impl Trainer {
         let gradients = GradientsParams::from_grads(loss.backward(), &net);
         self.net = Some(self.optimizer.step(1e-3, net, gradients));
         start.elapsed().as_secs_f64()
-    }
-}
-
-/// The same network in `PyTorch`, in a process of its own that takes a step when told.
-struct PyTorch {
-    process: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl PyTorch {
-    fn start(network: &str) -> Option<Self> {
-        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/python/pytorch.py");
-        let mut process = Command::new(python)
-            .args([script, network, &BATCH.to_string(), &THREADS.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let orders = process.stdin.take()?;
-        let answers = BufReader::new(process.stdout.take()?);
-        let mut started = Self { process, orders, answers };
-        started.step().map(|_| started)
-    }
-
-    fn step(&mut self) -> Option<f64> {
-        writeln!(self.orders, "step").ok()?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).ok()?;
-        answer.trim().parse().ok()
-    }
-}
-
-impl Drop for PyTorch {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -182,10 +144,9 @@ fn main() {
     for spec in specs().iter().filter(|spec| wanted(spec.name)) {
         let mut stock = Trainer::new(spec, false, &device);
         let mut kernels = Trainer::new(spec, true, &device);
-        let mut pytorch = PyTorch::start(spec.name);
-        let mut times = [const { Vec::new() }; 3];
+        let mut times = [const { Vec::new() }; 2];
         for round in 0..rounds + 2 {
-            let steps = [stock.step(), kernels.step(), pytorch.as_mut().and_then(PyTorch::step).unwrap_or(f64::NAN)];
+            let steps = [stock.step(), kernels.step()];
             if round >= 2 {
                 for (times, step) in times.iter_mut().zip(steps) {
                     times.push(step);
@@ -195,7 +156,7 @@ fn main() {
         println!("{}: batch {BATCH}, {THREADS} threads, {rounds} rounds", spec.name);
         let fastest: Vec<f64> = times.iter().map(|times| times.iter().copied().fold(f64::INFINITY, f64::min)).collect();
         let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
-        for (index, name) in ["Burn flex", "kernels", "PyTorch"].iter().enumerate() {
+        for (index, name) in ["Burn flex", "kernels"].iter().enumerate() {
             println!(
                 "  {name:<10} {:>7.0} images/s; speed relative to Burn flex {:.2} (fastest steps {:.2})",
                 BATCH as f64 / medians[index],
