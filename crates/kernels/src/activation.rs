@@ -10,6 +10,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::flex::{in_order, own_values, tensor, values};
+use crate::produce::produce;
 
 /// A function of each value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -122,29 +123,38 @@ fn map(x: FlexTensor, function: impl Fn(f32) -> f32 + Copy + Send + Sync) -> Fle
         return x;
     }
     let from = values(&x);
-    let mut to = vec![0.0; from.len()];
-    to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE)).for_each(|(to, from)| {
-        to.copy_from_slice(from);
-        Arch::new().dispatch(InPlace { values: to, function });
-    });
+    let to = produce(
+        from.len(),
+        PIECE,
+        || (),
+        |(), index, to| {
+            to.copy_from_slice(&from[index * PIECE..][..to.len()]);
+            Arch::new().dispatch(InPlace { values: to, function });
+        },
+    );
     tensor(to, x.layout().shape().clone())
 }
 
 fn map_with(x: FlexTensor, other: FlexTensor, function: impl Fn(f32, f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
     let (mut x, other) = (in_order(x), in_order(other));
-    let others = values(&other).par_chunks(PIECE);
+    let others = values(&other);
     if let Some(values) = own_values(&mut x) {
-        values.par_chunks_mut(PIECE).zip(others).for_each(|(values, others)| {
+        values.par_chunks_mut(PIECE).zip(others.par_chunks(PIECE)).for_each(|(values, others)| {
             Arch::new().dispatch(InPlaceWith { values, others, function });
         });
         return x;
     }
     let from = values(&x);
-    let mut to = vec![0.0; from.len()];
-    to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE)).zip(others).for_each(|((to, from), others)| {
-        to.copy_from_slice(from);
-        Arch::new().dispatch(InPlaceWith { values: to, others, function });
-    });
+    let to = produce(
+        from.len(),
+        PIECE,
+        || (),
+        |(), index, to| {
+            let piece = index * PIECE..index * PIECE + to.len();
+            to.copy_from_slice(&from[piece.clone()]);
+            Arch::new().dispatch(InPlaceWith { values: to, others: &others[piece], function });
+        },
+    );
     tensor(to, x.layout().shape().clone())
 }
 

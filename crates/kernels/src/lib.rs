@@ -27,6 +27,7 @@ mod flex;
 pub mod memory;
 pub mod optimizer;
 mod pool;
+mod produce;
 mod product;
 
 pub use extension::{avg_pool2d, conv1d, conv2d, conv3d, elu, gelu, leaky_relu, max_pool2d, relu, sigmoid, silu, tanh};

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::produce::produce;
+
 /// The sizes of a pool over `[…, height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -130,14 +132,14 @@ impl Window {
     /// Calls `add` with the start of each window, its index, its gradient and the maps to add to.
     fn spread(&self, gradient: &[f32], add: impl Fn(usize, usize, f32, &mut [f32]) + Sync) -> Vec<f32> {
         let [height, width] = self.output();
-        let mut input = vec![0.0; gradient.len() / self.places() * self.plane()];
         let together = self.maps_together();
-        input
-            .par_chunks_mut(together * self.plane())
-            .zip(gradient.par_chunks(together * self.places()))
-            .enumerate()
-            .for_each(|(chunk, (input, gradient))| {
+        produce(
+            gradient.len() / self.places() * self.plane(),
+            together * self.plane(),
+            || (),
+            |(), chunk, input| {
                 let first = chunk * together * self.places();
+                let gradient = &gradient[first..first + input.len() / self.plane() * self.places()];
                 for (row, gradients) in gradient.chunks_exact(width).enumerate() {
                     let start = row / height * self.plane() + row % height * self.stride[0] * self.input[1];
                     for (x, gradient) in gradients.iter().enumerate() {
@@ -145,8 +147,8 @@ impl Window {
                         add(start + x * self.stride[1], index, *gradient, input);
                     }
                 }
-            });
-        input
+            },
+        )
     }
 }
 

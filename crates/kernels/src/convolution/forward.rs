@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::patches::{Patches, Run};
 use super::{Geometry, depths, images_together};
+use crate::produce::produce;
 use crate::product::{DEPTH, Lanes, Row, STRIDE, WIDTH, accumulate};
 
 /// Bytes of sums held at once, so that they, a slice of the weights and a panel share the second cache.
@@ -17,10 +18,11 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, geometry: &G
     let positions = geometry.positions();
     let together = images_together(geometry.images, positions);
     let filters = filters_together(geometry, together);
-    let mut output = vec![0.0; geometry.images * geometry.filters * positions];
-    output.par_chunks_mut(together * filters * positions).enumerate().for_each_init(
+    produce(
+        geometry.images * geometry.filters * positions,
+        together * filters * positions,
         Scratch::default,
-        |scratch, (index, output)| {
+        |scratch, index, output| {
             let first_filter = index * filters * together % geometry.filters;
             let first_image = index * filters * together / geometry.filters;
             let images = output.len() / (filters * positions);
@@ -34,8 +36,7 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, geometry: &G
             }
             .run(scratch, output);
         },
-    );
-    output
+    )
 }
 
 /// Filters of one piece of work: all of them, unless there are too few images for all threads.

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::patches::{Patches, Places, RUN, Run, for_each_row, kernel_taps};
 use super::{Geometry, depths, images_together};
+use crate::produce::produce;
 use crate::product::{DEPTH, Lanes, Row, STRIDE, WIDTH, accumulate};
 
 /// Rows of one product; with a depth of [`DEPTH`] they take a quarter of a second cache of 1 MiB.
@@ -22,8 +23,7 @@ pub fn input_gradient(weight: &[f32], gradient: &[f32], geometry: &Geometry) -> 
     let taps: Vec<usize> = order.iter().map(|&weight| taps[weight]).collect();
     let maps: usize = geometry.input.iter().product::<usize>() * geometry.channels;
     let together = images_together(geometry.images, geometry.positions());
-    let mut input = vec![0.0; geometry.images * maps];
-    input.par_chunks_mut(together * maps).enumerate().for_each_init(Scratch::default, |scratch, (index, input)| {
+    produce(geometry.images * maps, together * maps, Scratch::default, |scratch, index, input| {
         let images = input.len() / maps;
         let work = Work {
             gradients: &gradients,
@@ -45,8 +45,7 @@ pub fn input_gradient(weight: &[f32], gradient: &[f32], geometry: &Geometry) -> 
             crop(&target, input, geometry);
             scratch.target = target;
         }
-    });
-    input
+    })
 }
 
 /// The weights of a filter in the order of the rows: neighbouring rows are of different channels.

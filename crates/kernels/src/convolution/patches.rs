@@ -6,10 +6,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
-
 use super::Geometry;
+use crate::produce::produce;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Longest run copied at once: one vector of the widest kind.
 pub const RUN: usize = 16;
@@ -173,13 +172,20 @@ fn pad<'a>(input: &'a [f32], geometry: &Geometry) -> Cow<'a, [f32]> {
     }
     let padded: usize = geometry.padded().iter().product();
     let plain: usize = geometry.input.iter().product();
-    let mut maps = vec![0.0; geometry.images * geometry.channels * padded];
-    maps.par_chunks_mut(padded).with_min_len(16).zip(input.par_chunks(plain)).for_each(|(padded, plain)| {
-        for_each_row(geometry, |at, from| {
-            padded[at.clone()].copy_from_slice(&plain[from..from + at.len()]);
-        });
-    });
-    Cow::Owned(maps)
+    let image = geometry.channels * padded;
+    Cow::Owned(produce(
+        geometry.images * image,
+        image,
+        || (),
+        |(), index, maps| {
+            let input = input[index * geometry.channels * plain..].chunks_exact(plain);
+            for (padded, plain) in maps.chunks_exact_mut(padded).zip(input) {
+                for_each_row(geometry, |at, from| {
+                    padded[at.clone()].copy_from_slice(&plain[from..from + at.len()]);
+                });
+            }
+        },
+    ))
 }
 
 /// Calls `row` with where each row of a map lies with padding and where it starts without.

@@ -34,6 +34,7 @@ impl Network {
         let mut set = |name: String, value: Value| values.insert(name, value);
         set("conv_layers".into(), json!(self.convolutions.len()));
         set("batch_size".into(), json!(BATCH));
+        set("padding".into(), json!("valid"));
         for (layer, (filters, kernel, activation, pooled)) in self.convolutions.iter().enumerate() {
             set(format!("filters{layer}"), json!(filters));
             set(format!("kernel_size{layer}"), json!(kernel));
