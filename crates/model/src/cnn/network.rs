@@ -147,24 +147,30 @@ impl<C: Module> Block<C> {
             y = norm.forward(y);
             after_layer(&y.dims());
         }
-        if let Some(pool) = &self.plan.pool
-            && self.plan.pools_first()
-        {
-            return self.dropout.forward(activate(self.plan.activation, C::pool(pool, y)));
-        }
-        y = activate(self.plan.activation, y);
-        if self.plan.residual {
-            y = y + x;
-            after_layer(&y.dims());
-        }
-        if let Some(pool) = &self.plan.pool {
-            y = C::pool(pool, y);
-            after_layer(&y.dims());
+        if self.plan.pools_first() {
+            y = activate(self.plan.activation, self.pool(y, after_layer));
+        } else {
+            y = activate(self.plan.activation, y);
+            if self.plan.residual {
+                y = y + x;
+                after_layer(&y.dims());
+            }
+            y = self.pool(y, after_layer);
         }
         if self.plan.dropout > 0.0 {
             y = self.dropout.forward(y);
             after_layer(&y.dims());
         }
+        y
+    }
+
+    fn pool<const D: usize>(&self, x: Tensor<D>, after_layer: &mut dyn FnMut(&[usize])) -> Tensor<D>
+    where
+        C: Spatial<D>,
+    {
+        let Some(plan) = &self.plan.pool else { return x };
+        let y = C::pool(plan, x);
+        after_layer(&y.dims());
         y
     }
 }
