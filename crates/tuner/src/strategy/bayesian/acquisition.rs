@@ -4,7 +4,7 @@ use super::super::encoding::{Dimension, Encoding};
 use super::super::evidence::Evidence;
 use super::super::numeric::normal;
 use super::gp::{Data, Gp, Normal, Priors, Theta};
-use super::warp;
+use super::warp::Warp;
 
 /// Beyond this many results, a selection of them is used: the best half of it, and others spread evenly by rank.
 const MOST_RESULTS: usize = 300;
@@ -38,7 +38,7 @@ impl<'a> Acquisition<'a> {
             return None;
         }
         let losses: Vec<f64> = evidence.observed.iter().map(|(_, loss)| *loss).collect();
-        let targets = warp::gaussian(&losses);
+        let targets = Warp::turn(losses.len()).apply(&losses);
         let best = targets[ranking[0]];
         let rows_of =
             |chosen: &[usize]| -> Vec<&[f64]> { chosen.iter().map(|&i| evidence.observed[i].0.as_slice()).collect() };
