@@ -7,6 +7,9 @@ use super::encoding::{Encoding, Point, fingerprint, replace_inactive};
 use crate::objective::Direction;
 use crate::trial::{Trial, TrialState};
 
+/// How many trials back a failure is of late.
+const LATELY: usize = 10;
+
 /// Results, as points and losses.
 #[derive(Debug, Default)]
 pub struct Evidence {
@@ -14,6 +17,8 @@ pub struct Evidence {
     pub observed: Vec<(Point, f64)>,
     /// Configurations that failed.
     pub failed: Vec<Point>,
+    /// Whether one of the last ten trials that came to an end failed.
+    pub failed_lately: bool,
     /// Configurations that are still under way.
     pub pending: Vec<Point>,
 }
@@ -40,6 +45,8 @@ impl Evidence {
                 TrialState::Waiting | TrialState::Running | TrialState::Paused => evidence.pending.push(point),
             }
         }
+        let ended = study.history.iter().filter(|trial| trial.state.is_final());
+        evidence.failed_lately = ended.rev().take(LATELY).any(has_failed);
         if let Some(median) = median(evidence.observed.iter().map(|(_, loss)| *loss)) {
             let at_least = |loss: Option<f64>| loss.map_or(median, |loss| loss.max(median));
             evidence.observed.extend(pruned.into_iter().map(|(point, loss)| (point, at_least(loss))));
@@ -68,6 +75,14 @@ impl Evidence {
         let mut order: Vec<usize> = (0..self.observed.len()).collect();
         order.sort_by(|&a, &b| self.observed[a].1.total_cmp(&self.observed[b].1));
         order
+    }
+}
+
+fn has_failed(trial: &Trial) -> bool {
+    match trial.state {
+        TrialState::Failed(_) | TrialState::Infeasible(_) => true,
+        TrialState::Completed => finite_score(trial).is_none(),
+        _ => false,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod acquisition;
 pub mod gp;
 pub mod kernel;
 pub mod search;
+pub mod success;
 pub mod warp;
 
 use rand::Rng;
