@@ -11,7 +11,7 @@ use crate::trial::{Trial, TrialState};
 const LATELY: usize = 10;
 
 /// Results, as points and losses.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Evidence {
     /// Configurations with their losses, lower is better, in the order of the trials.
     pub observed: Vec<(Point, f64)>,
@@ -56,12 +56,14 @@ impl Evidence {
         evidence
     }
 
-    /// Puts coordinates in place of inactive ones.
-    pub fn replace_inactive(&mut self, others: &[f64]) {
-        let observed = self.observed.iter_mut().map(|(point, _)| point);
-        for point in observed.chain(&mut self.failed).chain(&mut self.pending) {
+    /// The same with other coordinates in place of inactive ones.
+    pub fn with_inactive(&self, others: &[f64]) -> Self {
+        let mut replaced = self.clone();
+        let observed = replaced.observed.iter_mut().map(|(point, _)| point);
+        for point in observed.chain(&mut replaced.failed).chain(&mut replaced.pending) {
             *point = replace_inactive(point, others);
         }
+        replaced
     }
 
     /// The fingerprint of every configuration in it.
