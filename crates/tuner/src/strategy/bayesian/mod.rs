@@ -113,7 +113,7 @@ pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, inactive: Inact
         }
     });
     // Of failures the process knows more.
-    if found.telling || evidence.failed_lately {
+    if found.telling || !evidence.failed.is_empty() {
         return found.ranked;
     }
     let mut first = tpe::model::suggestions(encoding, evidence, &Shape::default(), rng);
