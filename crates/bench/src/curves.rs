@@ -26,13 +26,18 @@ pub struct Method {
     pub curves: Curves,
 }
 
-/// Every method recorded in a folder. Of methods that cut trainings short (`mf-…`), only those that do not
+/// Every method recorded in the folders. Of methods that cut trainings short (`mf-…`), only those that do not
 /// (`…-full`) compare with strategies counted in full trainings.
-pub fn read_folder(folder: &Path) -> Result<Vec<Method>, String> {
+pub fn read_folders(folders: &[PathBuf]) -> Result<Vec<Method>, String> {
+    let mut methods = Vec::new();
+    folders.iter().try_for_each(|folder| read_folder(folder, &mut methods))?;
+    Ok(methods)
+}
+
+fn read_folder(folder: &Path, methods: &mut Vec<Method>) -> Result<(), String> {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     paths.sort();
-    let mut methods: Vec<Method> = Vec::new();
     for path in paths {
         let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"))
         else {
@@ -51,7 +56,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Method>, String> {
             None => methods.push(Method { name: name.to_owned(), curves }),
         }
     }
-    Ok(methods)
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Curves, String> {

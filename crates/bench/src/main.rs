@@ -48,9 +48,9 @@ struct Options {
     /// Threads that runs are spread over; 0 is one for each core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Recorded curves to compare with: a folder of METHOD.json.
+    /// Recorded curves to compare with: a folder of METHOD.json. Of several, the last that has a task counts.
     #[arg(long, value_name = "DIR")]
-    against: Option<PathBuf>,
+    against: Vec<PathBuf>,
     /// Where to write the curves; of several strategies, each to FILE with its name added.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -78,7 +78,7 @@ fn run(options: &Options) -> Result<(), String> {
         by_name(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
     }
     let problems = problems(options)?;
-    let recorded = options.against.as_deref().map(curves::read_folder).transpose()?.unwrap_or_default();
+    let recorded = curves::read_folders(&options.against)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build_global()

@@ -7,13 +7,18 @@ use super::encoding::{Encoding, Point, fingerprint, replace_inactive};
 use crate::objective::Direction;
 use crate::trial::{Trial, TrialState};
 
+/// How many trials back a failure is of late.
+const LATELY: usize = 10;
+
 /// Results, as points and losses.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Evidence {
     /// Configurations with their losses, lower is better, in the order of the trials.
     pub observed: Vec<(Point, f64)>,
     /// Configurations that failed.
     pub failed: Vec<Point>,
+    /// Whether one of the last ten trials that came to an end failed.
+    pub failed_lately: bool,
     /// Configurations that are still under way.
     pub pending: Vec<Point>,
 }
@@ -40,6 +45,8 @@ impl Evidence {
                 TrialState::Waiting | TrialState::Running | TrialState::Paused => evidence.pending.push(point),
             }
         }
+        let ended = study.history.iter().filter(|trial| trial.state.is_final());
+        evidence.failed_lately = ended.rev().take(LATELY).any(has_failed);
         if let Some(median) = median(evidence.observed.iter().map(|(_, loss)| *loss)) {
             let at_least = |loss: Option<f64>| loss.map_or(median, |loss| loss.max(median));
             evidence.observed.extend(pruned.into_iter().map(|(point, loss)| (point, at_least(loss))));
@@ -49,12 +56,14 @@ impl Evidence {
         evidence
     }
 
-    /// Puts coordinates in place of inactive ones.
-    pub fn replace_inactive(&mut self, others: &[f64]) {
-        let observed = self.observed.iter_mut().map(|(point, _)| point);
-        for point in observed.chain(&mut self.failed).chain(&mut self.pending) {
+    /// The same with other coordinates in place of inactive ones.
+    pub fn with_inactive(&self, others: &[f64]) -> Self {
+        let mut replaced = self.clone();
+        let observed = replaced.observed.iter_mut().map(|(point, _)| point);
+        for point in observed.chain(&mut replaced.failed).chain(&mut replaced.pending) {
             *point = replace_inactive(point, others);
         }
+        replaced
     }
 
     /// The fingerprint of every configuration in it.
@@ -68,6 +77,14 @@ impl Evidence {
         let mut order: Vec<usize> = (0..self.observed.len()).collect();
         order.sort_by(|&a, &b| self.observed[a].1.total_cmp(&self.observed[b].1));
         order
+    }
+}
+
+fn has_failed(trial: &Trial) -> bool {
+    match trial.state {
+        TrialState::Failed(_) | TrialState::Infeasible(_) => true,
+        TrialState::Completed => finite_score(trial).is_none(),
+        _ => false,
     }
 }
 

@@ -4,21 +4,17 @@ use super::super::encoding::{Dimension, Encoding};
 use super::super::evidence::Evidence;
 use super::super::numeric::normal;
 use super::gp::{Data, Gp, Normal, Priors, Theta};
-use super::warp;
+use super::success::Success;
+use super::warp::Warp;
 
 /// Beyond this many results, a selection of them is used: the best half of it, and others spread evenly by rank.
 const MOST_RESULTS: usize = 300;
 /// The same for fitting the hyperparameters, which takes many factorisations.
-const MOST_FITTED: usize = 120;
-/// How much surer of success than of failure a proposal is to be, in standard deviations; and the power to which the
-/// probability of that is raised. Where a valley leads into a region that fails, its expected improvement outweighs the
-/// plain probability by orders of magnitude, again and again.
-const MARGIN: f64 = 2.0;
-const CAUTION: f64 = 4.0;
+pub(super) const MOST_FITTED: usize = 120;
 /// Evaluations of the posterior from each start.
 const EVALUATIONS: usize = 30;
 
-/// The logarithm of the expected improvement, plus that of the probability that the trial does not fail.
+/// The logarithm of the expected improvement, plus what the chance of [success](Success) weighs.
 ///
 /// The improvement is that of the *result*, noise included, over the best result: what is kept in the end is the
 /// best trial that was seen.
@@ -26,7 +22,7 @@ const EVALUATIONS: usize = 30;
 pub struct Acquisition<'a> {
     loss: Gp<'a>,
     best: f64,
-    success: Option<Gp<'a>>,
+    success: Option<Success<'a>>,
 }
 
 impl<'a> Acquisition<'a> {
@@ -38,7 +34,7 @@ impl<'a> Acquisition<'a> {
             return None;
         }
         let losses: Vec<f64> = evidence.observed.iter().map(|(_, loss)| *loss).collect();
-        let targets = warp::gaussian(&losses);
+        let targets = Warp::turn(losses.len()).apply(&losses);
         let best = targets[ranking[0]];
         let rows_of =
             |chosen: &[usize]| -> Vec<&[f64]> { chosen.iter().map(|&i| evidence.observed[i].0.as_slice()).collect() };
@@ -54,7 +50,7 @@ impl<'a> Acquisition<'a> {
             rows.extend(pending);
             loss = Data::new(dimensions, &rows, y).condition(&theta, LOSS.mean_variance)?;
         }
-        Some(Self { loss, best, success: success_model(dimensions, evidence, &rows_of(&used)) })
+        Some(Self { loss, best, success: Success::new(dimensions, evidence, &rows_of(&used)) })
     }
 
     /// The value at each of `rows`.
@@ -65,9 +61,8 @@ impl<'a> Acquisition<'a> {
         };
         let mut values: Vec<f64> = self.loss.posterior(rows).into_iter().map(improvement).collect();
         if let Some(success) = &self.success {
-            for (value, (mean, variance)) in values.iter_mut().zip(success.posterior(rows)) {
-                let z = mean / (variance + success.noise()).sqrt();
-                *value += CAUTION * normal::log_cdf(z - MARGIN);
+            for (value, weight) in values.iter_mut().zip(success.log_weights(rows)) {
+                *value += weight;
             }
         }
         values
@@ -81,7 +76,7 @@ fn select(ranking: &[usize], most: usize) -> Vec<usize> {
 }
 
 /// At most `most` of a list, spread evenly over it.
-fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
+pub(super) fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
     let count = all.len().min(most);
     (0..count).map(|i| all[i * all.len() / count]).collect()
 }
@@ -94,16 +89,7 @@ const LOSS: Priors = Priors {
     choice_length: Normal { mean: 0.7, sd: 1.0 },
 };
 
-/// Failures come in regions, if there is anything to learn of them at all.
-const SUCCESS: Priors = Priors {
-    mean_variance: 1.0,
-    signal: Normal { mean: 0.0, sd: 1.0 },
-    noise: Normal { mean: -3.0, sd: 1.0 },
-    length: Normal { mean: 0.0, sd: 1.0 },
-    choice_length: Normal { mean: 0.0, sd: 1.0 },
-};
-
-fn fit(dimensions: &[Dimension], rows: &[&[f64]], y: Vec<f64>, priors: &Priors) -> Option<Theta> {
+pub(super) fn fit(dimensions: &[Dimension], rows: &[&[f64]], y: Vec<f64>, priors: &Priors) -> Option<Theta> {
     let start = |log_length: f64, log_noise: f64| {
         let mut theta = vec![0.0, log_noise];
         theta.resize(2 + dimensions.len(), log_length);
@@ -111,19 +97,4 @@ fn fit(dimensions: &[Dimension], rows: &[&[f64]], y: Vec<f64>, priors: &Priors) 
     };
     let starts = [start(0.0, -4.0), start(1.0, -1.0)];
     Data::new(dimensions, rows, y).most_probable(priors, &starts, EVALUATIONS).map(|(theta, _)| theta)
-}
-
-/// A process over 1 for trials that gave a result and -1 for those that failed: where it is above zero, a trial is likelier
-/// to succeed than not.
-fn success_model<'a>(dimensions: &'a [Dimension], evidence: &Evidence, succeeded: &[&[f64]]) -> Option<Gp<'a>> {
-    if evidence.failed.is_empty() {
-        return None;
-    }
-    let failed: Vec<&[f64]> = evidence.failed.iter().rev().take(MOST_FITTED / 2).map(Vec::as_slice).collect();
-    let few = spread(succeeded, MOST_FITTED - failed.len());
-    let mut y = vec![1.0; few.len()];
-    y.resize(few.len() + failed.len(), -1.0);
-    let rows: Vec<&[f64]> = few.into_iter().chain(failed).collect();
-    let theta = fit(dimensions, &rows, y.clone(), &SUCCESS)?;
-    Data::new(dimensions, &rows, y).condition(&theta, SUCCESS.mean_variance)
 }

@@ -3,13 +3,17 @@
 //! A proposal is made from nothing but history. The losses are [warped](warp) to a normal shape; a
 //! [Gaussian process](gp) is fitted to them; trials under way count with the value that is expected of them; where trials
 //! failed, a second process learns where trials succeed. The proposal is the untried configuration
-//! with the largest product of the expected improvement and the probability of success that a [search](search) finds.
+//! with the largest product of the expected improvement and the probability of success that a [search](search) finds;
+//! where that product is nearly the same everywhere, the [Parzen estimator](super::tpe) proposes.
 
 pub mod acquisition;
 pub mod gp;
 pub mod kernel;
 pub mod search;
+pub mod success;
 pub mod warp;
+
+use std::borrow::Cow;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,7 @@ use self::search::Effort;
 use super::draw::Draw;
 use super::encoding::{Encoding, Point, replace_inactive};
 use super::evidence::Evidence;
+use super::tpe::{self, model::Shape};
 use super::{Proposal, Strategy, StrategyError, StudyView, initial};
 
 /// What can be set, in `[search.bayesian]`.
@@ -75,37 +80,43 @@ impl Strategy for Bayesian {
             if study.next_trial().0 <= settings.initial {
                 return initial::points(&encoding, study.seed, study.next_trial()).take(100).collect();
             }
-            suggestions(&encoding, evidence, settings.inactive, &mut study.rng("bayesian"))
+            suggestions(&encoding, &evidence, settings.inactive, &mut study.rng("bayesian"))
         });
         let drawn = self.draw.next(study, candidates.flatten().map(|point| encoding.decode(&point)))?;
         Ok(drawn.map_or(Proposal::Exhausted, |drawn| drawn.start(study.epochs)))
     }
 }
 
-const EFFORT: Effort = Effort { listed: 2_000, drawn: 500, mutated: 20, climbs: 3, steps: 10 };
+const EFFORT: Effort = Effort { listed: 2_000, drawn: 500, mutated: 20, climbs: 3, steps: 10, blind: 32 };
 /// The best trials, around which the search looks first.
 const INCUMBENTS: usize = 5;
 
 /// What to try next, the most promising first; nothing if there is too little evidence to go by.
-pub fn suggestions(
-    encoding: &Encoding<'_>,
-    mut evidence: Evidence,
-    inactive: Inactive,
-    rng: &mut impl Rng,
-) -> Vec<Point> {
-    let tried = evidence.tried();
+///
+/// Where noise hides what there is to learn, or little is known yet, the process is nearly flat, and its largest expected
+/// improvement is in some corner, where its variance is. Then configurations drawn blindly promise as much, and the
+/// [Parzen estimator](super::tpe), which stays close to good trials without a model of noise, goes first.
+pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, inactive: Inactive, rng: &mut impl Rng) -> Vec<Point> {
     let best: Vec<Point> =
         evidence.ranking().iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
     let defaults = (inactive == Inactive::Default).then(|| encoding.defaults());
-    if let Some(defaults) = &defaults {
-        evidence.replace_inactive(defaults);
-    }
-    let Some(acquisition) = Acquisition::new(encoding, &evidence) else { return Vec::new() };
-    search::ranked(encoding, &best, tried, EFFORT, rng, |rows| match &defaults {
+    let modelled = match &defaults {
+        None => Cow::Borrowed(evidence),
+        Some(defaults) => Cow::Owned(evidence.with_inactive(defaults)),
+    };
+    let Some(acquisition) = Acquisition::new(encoding, &modelled) else { return Vec::new() };
+    let found = search::ranked(encoding, &best, evidence.tried(), EFFORT, rng, |rows| match &defaults {
         None => acquisition.at(rows),
         Some(defaults) => {
             let replaced: Vec<Point> = rows.iter().map(|row| replace_inactive(row, defaults)).collect();
             acquisition.at(&replaced.iter().map(Vec::as_slice).collect::<Vec<_>>())
         }
-    })
+    });
+    // Of failures the process knows more.
+    if found.telling || !evidence.failed.is_empty() {
+        return found.ranked;
+    }
+    let mut first = tpe::model::suggestions(encoding, evidence, &Shape::default(), rng);
+    first.extend(found.ranked);
+    first
 }

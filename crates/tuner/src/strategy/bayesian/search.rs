@@ -24,13 +24,27 @@ pub struct Effort {
     pub climbs: usize,
     /// Steps of a local search at most.
     pub steps: usize,
+    /// Of the candidates drawn from the whole space, those that show whether the score tells good from bad.
+    pub blind: usize,
+}
+
+/// Scores closer than this are no reason to prefer one candidate: they are logarithms.
+const INDIFFERENT: f64 = 1.0;
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// Untried configurations, the best first, complete with coordinates for what is inactive.
+    pub ranked: Vec<Point>,
+    /// Whether the score of the best stands out from those of a few configurations drawn blindly.
+    pub telling: bool,
 }
 
 /// At most this many neighbours along one dimension.
 const NEIGHBOURS: usize = 8;
 
-/// Untried configurations by descending `score`, complete with coordinates for what is inactive: the best first, then
-/// what else was looked at on the way. `score` is asked for many points at a time, inactive coordinates marked.
+/// Untried configurations by descending `score`: the best, and what else was looked at on the way. `score` is asked for
+/// many points at a time, inactive coordinates marked.
 pub fn ranked(
     encoding: &Encoding<'_>,
     incumbents: &[Point],
@@ -38,15 +52,16 @@ pub fn ranked(
     effort: Effort,
     rng: &mut impl Rng,
     mut score: impl FnMut(&[&[f64]]) -> Vec<f64>,
-) -> Vec<Point> {
+) -> Found {
     let mut pool = Pool { encoding, seen: tried, full: Vec::new(), marked: Vec::new() };
     let few = encoding.combinations(effort.listed);
+    let drawn = if few.is_some() { effort.blind } else { effort.drawn };
+    for _ in 0..drawn {
+        pool.offer(encoding.draw(rng));
+    }
     if let Some(all) = few {
         (0..all).for_each(|index| pool.offer(encoding.combination(index)));
     } else {
-        for _ in 0..effort.drawn {
-            pool.offer(encoding.draw(rng));
-        }
         for incumbent in incumbents {
             let full = encoding.complete(incumbent, rng);
             pool.offer_neighbours(&full, rng);
@@ -57,6 +72,7 @@ pub fn ranked(
         }
     }
     let mut found = pool.take_scored(&mut score);
+    let blind = found.iter().take(effort.blind).map(|(height, _)| *height).fold(f64::NEG_INFINITY, f64::max);
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     if few.is_none() {
         for (mut height, mut here) in found.iter().take(effort.climbs).cloned().collect::<Vec<_>>() {
@@ -72,7 +88,8 @@ pub fn ranked(
         }
         found.sort_by(|a, b| b.0.total_cmp(&a.0));
     }
-    found.into_iter().map(|(_, point)| point).collect()
+    let telling = found.first().is_some_and(|(height, _)| *height > blind + INDIFFERENT);
+    Found { ranked: found.into_iter().map(|(_, point)| point).collect(), telling }
 }
 
 /// Candidates waiting for their score, none of them seen before.
@@ -156,4 +173,41 @@ fn gaussian(rng: &mut impl Rng) -> f64 {
 fn reflect(x: f64) -> f64 {
     let x = x.abs();
     (if x > 1.0 { 2.0 - x } else { x }).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::space::{Domain, Hyperparameter, Space};
+
+    const EFFORT: Effort = Effort { listed: 200, drawn: 200, mutated: 5, climbs: 2, steps: 10, blind: 8 };
+
+    fn search(domain: &Domain, score: fn(&[f64]) -> f64) -> Found {
+        let hyperparameters = (0..2).map(|i| Hyperparameter::new(format!("x{i}"), domain.clone())).collect();
+        let space = Space::new(hyperparameters).unwrap();
+        let encoding = Encoding::new(&space);
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        let incumbent = encoding.draw(rng);
+        ranked(&encoding, &[incumbent], HashSet::new(), EFFORT, rng, |rows| rows.iter().map(|row| score(row)).collect())
+    }
+
+    /// Whether every combination is scored or a few hundred of them.
+    #[test]
+    fn the_best_of_a_peak_is_found_and_stands_out() {
+        let peak = |row: &[f64]| -1e3 * ((row[0] - 0.3).powi(2) + (row[1] - 0.6).powi(2));
+        for domain in [Domain::float(0.0, 1.0).unwrap(), Domain::int(0, 13).unwrap()] {
+            let found = search(&domain, peak);
+            assert!(found.telling && peak(&found.ranked[0]) > -3.0, "{domain:?}: {:?}", found.ranked[0]);
+        }
+    }
+
+    #[test]
+    fn a_flat_score_tells_nothing() {
+        for domain in [Domain::float(0.0, 1.0).unwrap(), Domain::int(0, 5).unwrap()] {
+            assert!(!search(&domain, |row| 0.5 * row[0]).telling, "{domain:?}");
+        }
+    }
 }
