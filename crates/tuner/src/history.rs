@@ -16,6 +16,7 @@ pub struct History {
     known: HashMap<String, u32>,
     pending: BTreeSet<TrialId>,
     started: u64,
+    epochs: u64,
     last: u64,
 }
 
@@ -60,6 +61,7 @@ impl History {
             self.pending.insert(trial.id);
         }
         self.started += u64::from(trial.was_started());
+        self.epochs += trial.epochs_trained();
     }
 
     fn forget(&mut self, at: usize) {
@@ -73,6 +75,7 @@ impl History {
         }
         self.pending.remove(&trial.id);
         self.started -= u64::from(trial.was_started());
+        self.epochs -= trial.epochs_trained();
     }
 
     fn position(&self, id: TrialId) -> Result<usize, usize> {
@@ -106,6 +109,11 @@ impl History {
     /// How many trials began training: those that count against a study's limit.
     pub fn started(&self) -> u64 {
         self.started
+    }
+
+    /// How many epochs all trials have trained together.
+    pub fn epochs_trained(&self) -> u64 {
+        self.epochs
     }
 
     /// The number of the next trial. Numbers of trials that were lost are not used again.

@@ -21,7 +21,7 @@ use crate::history::History;
 use crate::objective::Objective;
 use crate::seeds::execution_seed;
 use crate::space::{Params, Space};
-use crate::store::{Damaged, Store};
+use crate::store::{Damaged, Store, StudyEnd};
 use crate::strategy::{Decision, Proposal, Strategy, StudyView};
 use crate::trial::{
     Epoch, Execution, Failure, FailureReason, Infeasible, InfeasibleReason, Trial, TrialId, TrialState,
@@ -242,7 +242,8 @@ impl Study {
         })
     }
 
-    /// Keeps how an execution ended.
+    /// Keeps how an execution ended. A failure that [`StudySettings::max_retries`] allows puts the trial back, to be
+    /// asked for again.
     ///
     /// # Errors
     /// When the execution is not under way, or its end could not be kept.
@@ -268,6 +269,10 @@ impl Study {
                 self.conclude(&mut changed);
             }
             Outcome::Pruned => end(&mut changed, TrialState::Pruned),
+            Outcome::Failed(failure) if (changed.retried.len() as u32) < self.settings.retries(failure.reason) => {
+                changed.retried.push(failure);
+                changed.state = TrialState::Waiting;
+            }
             Outcome::Failed(failure) => end(&mut changed, TrialState::Failed(failure)),
             Outcome::Infeasible(infeasible) => end(&mut changed, TrialState::Infeasible(infeasible)),
         }
@@ -323,7 +328,16 @@ impl Study {
         &self.damaged
     }
 
-    fn limit(&self) -> Option<StopReason> {
+    /// Keeps why the study has ended, for whoever reads it later. A study that goes on forgets it.
+    ///
+    /// # Errors
+    /// When that could not be kept.
+    pub fn end(&mut self, reason: StopReason) -> Result<(), StudyError> {
+        Ok(self.store.end(&StudyEnd { reason, at: clock::now() })?)
+    }
+
+    /// The limit that is reached, if one is: no new work is given out then.
+    pub fn limit(&self) -> Option<StopReason> {
         let is_reached = |target: f64, score: f64| !self.objective.is_better(target, score);
         let best = self.best().and_then(|trial| trial.score);
         if self.settings.target.zip(best).is_some_and(|(target, score)| is_reached(target, score)) {
@@ -332,7 +346,20 @@ impl Study {
         if self.consecutive_failures >= self.settings.max_consecutive_failures {
             return Some(StopReason::ConsecutiveFailures { count: self.consecutive_failures });
         }
+        if self.settings.max_epochs_total.is_some_and(|most| self.history.epochs_trained() >= most) {
+            return Some(StopReason::EpochsTotal);
+        }
+        if let Some(trials) = self.settings.plateau.filter(|trials| self.is_at_plateau(*trials)) {
+            return Some(StopReason::Plateau { trials });
+        }
         self.settings.max_time.is_some_and(|max| self.opened.elapsed() >= max).then_some(StopReason::MaxTime)
+    }
+
+    /// Whether so many trials have ended since the best one began, none of them better.
+    fn is_at_plateau(&self, trials: u64) -> bool {
+        let since = |best| self.history.iter().rev().take_while(move |trial| trial.id > best);
+        let ended = |trial: &&Trial| trial.was_started() && trial.state.is_final();
+        self.best.is_some_and(|best| since(best).filter(ended).take(trials as usize).count() as u64 == trials)
     }
 
     /// Whether there is no budget beyond this one.

@@ -3,6 +3,7 @@
 //! ```text
 //! <study>/study.json         what is searched, and how
 //! <study>/trials/0001.json   one file per trial, replaced whole at each epoch
+//! <study>/end.json           why it ended; absent while it goes on
 //! <study>/lock               locked while a search is at work
 //! ```
 
@@ -13,7 +14,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::atomic::{UNFINISHED, sync_folder};
-use super::{Damaged, Loaded, Store, StoreError, json, write_atomically};
+use super::fault::{Step, permit};
+use super::{Damaged, Loaded, Store, StoreError, StudyEnd, json, write_atomically};
 use crate::trial::{Trial, TrialId};
 
 pub use record::{FORMAT, StudyRecord, check_name};
@@ -21,10 +23,20 @@ pub use record::{FORMAT, StudyRecord, check_name};
 /// The ending of a file that was set aside.
 const DAMAGED: &str = ".damaged";
 
+/// A process that works on a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtWork {
+    /// Its number, where that is known.
+    pub process: Option<u32>,
+}
+
 /// A study in a folder. While it exists, no other process can open the study.
 #[derive(Debug)]
 pub struct DirectoryStore {
     trials: PathBuf,
+    end: PathBuf,
+    /// Whether there may be a record of the study's end.
+    ended: bool,
     _lock: File,
 }
 
@@ -48,7 +60,8 @@ impl DirectoryStore {
     /// When another process works on the study there, the name is none for a folder, or the system refuses.
     pub fn overwrite(folder: &Path, record: &StudyRecord) -> Result<Self, StoreError> {
         check_name(&record.name)?;
-        let store = Self::enter(folder, true)?;
+        let mut store = Self::enter(folder, true)?;
+        store.forget_end()?;
         for old in [store.trials.clone(), folder.join("checkpoints")] {
             match fs::remove_dir_all(&old) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -86,12 +99,42 @@ impl DirectoryStore {
         Ok((record, load(&folder.join("trials"), false)?))
     }
 
+    /// Why the study in a folder ended; `None` while it goes on, or when nothing readable says why.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn read_end(folder: &Path) -> Result<Option<StudyEnd>, StoreError> {
+        let path = end_path(folder);
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => Ok(serde_json::from_slice(&bytes.map_err(StoreError::io("read", &path))?).ok()),
+        }
+    }
+
+    /// The process that works on the study in a folder, if one does: its number, where that is known.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn at_work(folder: &Path) -> Result<Option<AtWork>, StoreError> {
+        let path = lock_path(folder);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(StoreError::io("open", &path))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(AtWork { process: holder(&path) })),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+        }
+    }
+
     fn enter(folder: &Path, make: bool) -> Result<Self, StoreError> {
         if make {
             fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
             folder.parent().map_or(Ok(()), sync_folder)?;
         }
-        Ok(Self { trials: folder.join("trials"), _lock: lock(folder)? })
+        let lock = lock(folder)?;
+        Ok(Self { trials: folder.join("trials"), end: end_path(folder), ended: true, _lock: lock })
     }
 
     /// Replaces what the folder says of the study: settings that may change while it goes on.
@@ -106,6 +149,18 @@ impl DirectoryStore {
         self.make_trials_folder()?;
         self.rewrite(folder, record)?;
         Ok(self)
+    }
+
+    fn forget_end(&mut self) -> Result<(), StoreError> {
+        if self.ended {
+            match permit(Step::Remove).and_then(|()| fs::remove_file(&self.end)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("remove", &self.end)(error));
+                }
+                _ => self.ended = false,
+            }
+        }
+        Ok(())
     }
 
     fn make_trials_folder(&self) -> Result<(), StoreError> {
@@ -123,18 +178,36 @@ impl Store for DirectoryStore {
     }
 
     fn save(&mut self, trial: &Trial) -> Result<(), StoreError> {
+        self.forget_end()?;
         let bytes = json::to_bytes(trial, &format!("trial {}", trial.id))?;
         write_atomically(&self.trials.join(format!("{}.json", trial.id)), &bytes)
     }
+
+    fn end(&mut self, end: &StudyEnd) -> Result<(), StoreError> {
+        self.ended = true;
+        write_atomically(&self.end, &json::to_bytes(end, "the study's end")?)
+    }
+}
+
+fn end_path(folder: &Path) -> PathBuf {
+    folder.join("end.json")
 }
 
 fn record_path(folder: &Path) -> PathBuf {
     folder.join("study.json")
 }
 
+fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
+fn holder(lock: &Path) -> Option<u32> {
+    fs::read_to_string(lock).ok().and_then(|pid| pid.trim().parse().ok())
+}
+
 /// Locks the study until the file is dropped, or the process ends in whatever way.
 fn lock(folder: &Path) -> Result<File, StoreError> {
-    let path = folder.join("lock");
+    let path = lock_path(folder);
     let mut file = File::options()
         .create(true)
         .truncate(false)
@@ -148,10 +221,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
             holder.map_err(StoreError::io("write", &path))?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path).ok().and_then(|pid| pid.trim().parse().ok());
-            Err(StoreError::Locked { path: folder.to_owned(), holder })
-        }
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: folder.to_owned(), holder: holder(&path) }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
     }
 }
@@ -228,5 +298,7 @@ fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(aside)
 }
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod tests;

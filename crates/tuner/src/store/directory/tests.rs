@@ -12,11 +12,11 @@ use crate::study::{Study, StudySettings};
 use crate::trial::arbitrary::trial;
 use crate::trial::{Epoch, Execution, Failure, FailureReason, InfeasibleReason, TrialState};
 
-fn space() -> Space {
+pub(super) fn space() -> Space {
     Space::new(vec![Hyperparameter::new("units", Domain::int(1, 50).unwrap())]).unwrap()
 }
 
-fn record() -> StudyRecord {
+pub(super) fn record() -> StudyRecord {
     StudyRecord {
         format: FORMAT,
         program: "0.1.0".to_owned(),
