@@ -1,11 +1,13 @@
 //! The commands that read: each prints one thing and ends.
 
+pub mod control;
 pub mod data;
 pub mod evaluate;
 pub mod filter;
 pub mod init;
 pub mod model;
 pub mod space;
+pub mod status;
 pub mod summary;
 
 use std::fs::OpenOptions;

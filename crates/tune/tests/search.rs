@@ -241,3 +241,11 @@ fn a_folder_of_images_is_searched_and_evaluated() {
     assert_eq!(evaluated["accuracy"], 1.0, "{evaluated}");
     assert_eq!(evaluated["classes"], serde_json::json!(["left", "right"]), "{evaluated}");
 }
+
+#[test]
+fn jobs_are_measured_when_asked() {
+    let place = Place::new();
+    let printed = place.stdout(&["search", "tiny.toml", "--jobs", "auto"]);
+    assert!(printed.contains("jobs auto chose ") && printed.contains("images/s by jobs: 1: "), "{printed}");
+    assert!(place.trials("tiny").iter().all(|trial| trial["state"] == "completed"));
+}

@@ -16,8 +16,8 @@ const SAMPLES: usize = 2_000;
 
 pub fn run(arguments: &cli::Space) -> Result<(), Error> {
     let file = config::load(&arguments.config, &Overrides::default())?;
-    let feasibility = Feasibility::of(&file)?;
-    let feasible = Feasible::of(&file.space, file.seed, &|params| feasibility.judge(params).is_ok());
+    let judge = Feasibility::judge_of(&file)?;
+    let feasible = Feasible::of(&file.space, file.seed, &|params| judge(params).is_ok());
     match arguments.format {
         Format::Text => super::print(&text(&file.space, &feasible)),
         Format::Json => super::print_json(&as_json(&file.space, &feasible)),

@@ -40,6 +40,9 @@ fn text(study: &Finished, best: &[&Trial], scored: usize) -> String {
         file.seed,
         tables::counts(&study.history)
     );
+    if let Some(end) = &study.end {
+        text += &format!("Ended: {}\n", end.reason);
+    }
     for trial in study.history.iter() {
         if let TrialState::Failed(_) | TrialState::Infeasible(_) = trial.state {
             text += &format!("  trial {} {}\n", trial.id, first_line(&tables::state(&trial.state)));
@@ -99,6 +102,7 @@ fn as_json(study: &Finished, best: &[&Trial]) -> Json {
         "strategy": file.strategy,
         "seed": file.seed,
         "trials": Counts::of(&study.history),
+        "end": study.end,
         "best": best.iter().map(|trial| json!({
             "trial": trial.id,
             "score": trial.score,

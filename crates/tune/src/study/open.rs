@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tuner::store::{DirectoryStore, FORMAT, StudyRecord};
 use tuner::{Study, StudySettings};
 
-use super::Feasibility;
+use super::Judge;
 use crate::config::StudyFile;
 use crate::error::Error;
 
@@ -16,11 +16,20 @@ const MAY_CHANGE: &[&str] = &[
     "study.search.trials",
     "study.search.max_time_seconds",
     "study.search.target",
+    "study.search.max_epochs_total",
+    "study.search.plateau",
     "study.search.max_consecutive_failures",
+    "study.search.max_retries",
+    "study.search.trial_timeout_seconds",
+    "study.search.silence_timeout_seconds",
+    "study.search.memory_limit_bytes",
     "study.search.jobs",
     "study.search.threads",
     "study.search.backend",
+    "study.search.devices",
     "study.search.keep_checkpoints",
+    "study.objective_command.directory",
+    "study.objective_command.grace_seconds",
 ];
 
 /// The study in `folder`, new or as earlier runs left it, and what the user should know about it.
@@ -28,12 +37,7 @@ const MAY_CHANGE: &[&str] = &[
 /// # Errors
 ///
 /// The study was started with other settings, another search is running it, or the folder cannot be read or written.
-pub fn open(
-    file: &StudyFile,
-    folder: &Path,
-    overwrite: bool,
-    feasibility: Feasibility,
-) -> Result<(Study, Vec<String>), Error> {
+pub fn open(file: &StudyFile, folder: &Path, overwrite: bool, judge: Judge) -> Result<(Study, Vec<String>), Error> {
     let store = if overwrite {
         DirectoryStore::overwrite(folder, &record(file)?)?
     } else if super::is_study(folder) {
@@ -56,9 +60,12 @@ pub fn open(
             max_time: search.max_time_seconds.map(Duration::from_secs_f64),
             target: search.target,
             max_consecutive_failures: search.max_consecutive_failures,
+            max_retries: search.max_retries,
+            max_epochs_total: search.max_epochs_total,
+            plateau: search.plateau,
         },
     )?
-    .with_feasibility(move |params| feasibility.judge(params));
+    .with_feasibility(judge);
     for params in &file.settings.enqueue {
         study.enqueue(params)?;
     }

@@ -78,7 +78,7 @@ fn with_trouble_at_every_step(trouble: impl Fn(usize) -> Plan) -> usize {
     let expected = trials(whole.path());
     assert_eq!(expected.len() as u64, TRIALS);
 
-    for number in 0..steps.len() {
+    for (number, step) in steps.iter().enumerate() {
         let folder = tempdir().unwrap();
         let mut program = Program::default();
         plan(trouble(number));
@@ -87,8 +87,8 @@ fn with_trouble_at_every_step(trouble: impl Fn(usize) -> Plan) -> usize {
         assert!(outcome.is_err() || matches!(trouble(number), Plan::FullAfter(_)), "step {number} went unnoticed");
         plan(Plan::None);
         let reason = search(folder.path(), &mut program).unwrap();
-        assert_eq!(reason, StopReason::Trials, "trouble at step {number}, {:?}", steps[number]);
-        assert_eq!(trials(folder.path()), expected, "trouble at step {number}, {:?}", steps[number]);
+        assert_eq!(reason, StopReason::Trials, "trouble at step {number}, {step:?}");
+        assert_eq!(trials(folder.path()), expected, "trouble at step {number}, {step:?}");
         assert_eq!(program.trained.len() as u64, TRIALS * u64::from(EPOCHS), "trained twice, or never: {number}");
         assert_eq!(DirectoryStore::read_end(folder.path()).unwrap().unwrap().reason, reason);
         let leftovers = files(&folder.path().join("trials")).unwrap();

@@ -283,3 +283,24 @@ fn memory_keeps_what_it_is_given() {
     store.clone().save(&example()).unwrap();
     assert_eq!(store.clone().load().unwrap().trials, [example()]);
 }
+
+#[test]
+fn fuzz_trial() {
+    fuzz::target("trial", |bytes| {
+        if let Ok(trial) = parse(bytes, TrialId(7)) {
+            let written = json::to_bytes(&trial, "a trial").unwrap();
+            assert_eq!(parse(&written, TrialId(7)).unwrap(), trial);
+        }
+    });
+}
+
+#[test]
+fn fuzz_study_record() {
+    fuzz::target("study_record", |bytes| {
+        if let Ok(record) = StudyRecord::parse(bytes, Path::new("study.json")) {
+            // What is read can be worked with.
+            let params = record.space.default_params();
+            record.space.validate(&params).unwrap();
+        }
+    });
+}
