@@ -35,13 +35,12 @@ fn simple(search: &str, wrong: &str) -> Place {
 fn worker(search: &str, fault: &str) -> Place {
     let place = Place::new();
     let space = format!("{X}\nfault = {{ type = \"choice\", values = [\"none\", \"{fault}\"] }}");
-    let enqueue: String = (1..=4)
-        .map(|trial| {
-            let fault = if trial == 2 { fault } else { "none" };
-            format!("\n[[enqueue]]\nx = {trial}.0\nfault = \"{fault}\"\n")
-        })
-        .collect();
-    place.write("mine.toml", &(study(search, &full(), &space) + &enqueue));
+    let mut text = study(search, &full(), &space);
+    for trial in 1..=4 {
+        let fault = if trial == 2 { fault } else { "none" };
+        text += &format!("\n[[enqueue]]\nx = {trial}.0\nfault = \"{fault}\"\n");
+    }
+    place.write("mine.toml", &text);
     place
 }
 

@@ -150,6 +150,17 @@ fn a_damaged_trial_file_is_set_aside() {
 }
 
 #[test]
+fn a_missing_trial_file_is_named() {
+    let place = Place::new();
+    place.stdout(&["search", "tiny.toml", "--quiet", "--trials", "3"]);
+    std::fs::remove_file(place.path().join("results/tiny/trials/0002.json")).unwrap();
+    let printed = place.stdout(&["search", "tiny.toml", "--trials", "3"]);
+    assert!(printed.contains("trials/0002.json is missing"), "{printed}");
+    let numbers: Vec<u64> = place.trials("tiny").iter().map(|trial| trial["id"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 3, 4]);
+}
+
+#[test]
 fn grid_ends_when_the_space_is_exhausted() {
     let place = Place::new();
     let study = common::TINY

@@ -35,6 +35,15 @@ pub trait Store: Send {
     /// When it cannot be written. What was kept before is then still there.
     fn save(&mut self, trial: &Trial) -> Result<(), StoreError>;
 
+    /// Keeps several trials, as [`Self::save`] keeps one; where it can, at the price of one. With none it may use the time to tidy
+    /// up.
+    ///
+    /// # Errors
+    /// When one of them cannot be written. Others may then be kept already.
+    fn save_all(&mut self, trials: &[&Trial]) -> Result<(), StoreError> {
+        trials.iter().try_for_each(|trial| self.save(trial))
+    }
+
     /// Keeps why the study has ended, until another trial is saved.
     ///
     /// # Errors

@@ -54,6 +54,8 @@ pub struct Study {
     best: Option<TrialId>,
     consecutive_failures: u32,
     exhausted: bool,
+    /// Trials that are to be kept at the next flush; `None` keeps each at once.
+    unsaved: Option<BTreeSet<TrialId>>,
     opened: Instant,
 }
 
@@ -148,6 +150,7 @@ impl Study {
             queue: VecDeque::new(),
             claimed: BTreeMap::new(),
             exhausted: false,
+            unsaved: None,
             opened: Instant::now(),
         })
     }
@@ -293,6 +296,25 @@ impl Study {
         Ok(())
     }
 
+    /// Keeps nothing from now on until [`Self::flush`], which keeps everything since at once. For who serves many workers: none
+    /// of them may learn of anything before it is flushed.
+    pub fn defer(&mut self) {
+        self.unsaved.get_or_insert_default();
+    }
+
+    /// Keeps what was deferred.
+    ///
+    /// # Errors
+    /// When it could not be kept; the study cannot go on then.
+    pub fn flush(&mut self) -> Result<(), StudyError> {
+        if let Some(unsaved) = &mut self.unsaved {
+            let trials: Vec<&Trial> = unsaved.iter().filter_map(|id| self.history.get(*id)).collect();
+            self.store.save_all(&trials)?;
+            unsaved.clear();
+        }
+        Ok(())
+    }
+
     /// All trials.
     pub fn history(&self) -> &History {
         &self.history
@@ -333,6 +355,7 @@ impl Study {
     /// # Errors
     /// When that could not be kept.
     pub fn end(&mut self, reason: StopReason) -> Result<(), StudyError> {
+        self.flush()?;
         Ok(self.store.end(&StudyEnd { reason, at: clock::now() })?)
     }
 
@@ -567,7 +590,10 @@ impl Study {
     }
 
     fn keep(&mut self, trial: Trial) -> Result<(), StudyError> {
-        self.store.save(&trial)?;
+        match &mut self.unsaved {
+            Some(unsaved) => drop(unsaved.insert(trial.id)),
+            None => self.store.save(&trial)?,
+        }
         self.history.push(trial);
         Ok(())
     }

@@ -53,22 +53,23 @@ impl Job {
         Job { worker: Some(worker), start, ..Job::default() }
     }
 
-    pub fn run(&mut self, run: Run, assignment: Assignment) {
-        self.order(&Order::Run(run));
+    /// Takes work; the order is to be given when the study knows of it for certain.
+    pub fn run(&mut self, run: Run, assignment: Assignment) -> Order {
         self.heard = Instant::now();
         self.state = JobState::Running { assignment, since: self.heard, answer: Answer::Continue };
+        Order::Run(run)
     }
 
-    /// Answers an epoch.
-    pub fn answer(&mut self, given: Answer) {
+    /// Answers an epoch; the order is to be given when the study knows of it for certain.
+    pub fn answer(&mut self, given: Answer) -> Order {
         if let JobState::Running { answer, .. } = &mut self.state {
             *answer = given;
-            self.order(&Order::Decision { decision: given.decision() });
         }
+        Order::Decision { decision: given.decision() }
     }
 
     /// A worker that is gone already says so through its output.
-    fn order(&mut self, order: &Order) {
+    pub fn order(&mut self, order: &Order) {
         if let Some(worker) = &mut self.worker {
             let _ = worker.order(order);
         }

@@ -85,7 +85,9 @@ fn rate(file: &StudyFile) -> Result<Option<f64>, Error> {
     let rate = listen(file, &mut workers, &reports, &scratch.0)?;
     // Whoever waits to be heard is not heard any more.
     drop(reports);
-    workers.into_iter().for_each(|worker| drop(worker.kill()));
+    for worker in workers {
+        worker.kill();
+    }
     Ok(rate)
 }
 

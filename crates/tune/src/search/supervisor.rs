@@ -24,6 +24,9 @@ use crate::values;
 /// Workers that may be lost one after the other before one of them is ready.
 const FAILED_STARTS: u32 = 3;
 
+/// Events that are heard before what they say is kept.
+const EVENTS_TOGETHER: usize = 256;
+
 /// What the supervisor waits for.
 pub enum Event {
     /// A worker said something; `start` tells a worker from its predecessor in the same job.
@@ -42,6 +45,8 @@ pub struct Supervisor<'a> {
     inbox: SyncSender<Event>,
     events: Receiver<Event>,
     jobs: Vec<Job>,
+    /// Orders for workers, which get them when what they rest on is kept.
+    orders: Vec<(usize, u64, Order)>,
     starts: u64,
     failed_starts: u32,
     /// Whether no work is handed out until further notice.
@@ -69,6 +74,7 @@ impl<'a> Supervisor<'a> {
             inbox,
             events,
             jobs: Vec::new(),
+            orders: Vec::new(),
             starts: 0,
             failed_starts: 0,
             paused: false,
@@ -88,6 +94,8 @@ impl<'a> Supervisor<'a> {
     pub fn run(&mut self) -> Result<StopReason, Error> {
         self.requests.begin();
         self.checkpoints.sweep(self.study.history(), self.study.objective());
+        // Whatever many workers say at the same time is kept together.
+        self.study.defer();
         let outcome = self.work();
         for job in &mut self.jobs {
             match (job.worker.take(), &job.state) {
@@ -98,10 +106,13 @@ impl<'a> Supervisor<'a> {
         }
         self.requests.set_paused(false);
         self.view.close();
-        if let Ok(reason) = outcome {
-            self.study.end(reason)?;
+        let reason = outcome.and_then(|reason| self.study.flush().map(|()| reason).map_err(Error::from));
+        match reason {
+            Ok(reason) => self.study.end(reason)?,
+            // What was heard is worth keeping; why it ends is worth saying.
+            Err(_) => drop(self.study.flush()),
         }
-        outcome
+        reason
     }
 
     fn work(&mut self) -> Result<StopReason, Error> {
@@ -110,24 +121,43 @@ impl<'a> Supervisor<'a> {
         loop {
             self.heed();
             self.hand_out()?;
+            self.commit()?;
             let busy = self.jobs.iter().any(|job| matches!(job.state, JobState::Running { .. }));
             if let Some(reason) = self.ending.take_if(|_| !busy) {
                 return Ok(reason);
             }
-            match self.events.recv_timeout(TICK) {
-                Ok(Event::Worker { job, start, message }) if self.jobs[job].start == start => {
-                    self.hear(job, message)?;
+            let mut next = self.events.recv_timeout(TICK);
+            for _ in 0..EVENTS_TOGETHER {
+                match next {
+                    Ok(Event::Worker { job, start, message }) if self.jobs[job].start == start => {
+                        self.hear(job, message)?;
+                    }
+                    Ok(Event::Worker { .. }) => {}
+                    Ok(Event::Interrupt) if self.ending == Some(StopReason::Interrupted) => {
+                        self.abandon()?;
+                        return Ok(StopReason::Interrupted);
+                    }
+                    Ok(Event::Interrupt) => self.stop(),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
                 }
-                Ok(Event::Worker { .. }) => {}
-                Ok(Event::Interrupt) if self.ending == Some(StopReason::Interrupted) => {
-                    self.abandon()?;
-                    return Ok(StopReason::Interrupted);
-                }
-                Ok(Event::Interrupt) => self.stop(),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.view.tick(),
+                next = self.events.try_recv().map_err(|_| RecvTimeoutError::Timeout);
             }
+            self.view.tick();
             self.watch()?;
         }
+    }
+
+    /// Keeps what was heard and handed out, then lets the workers know.
+    fn commit(&mut self) -> Result<(), Error> {
+        self.study.flush()?;
+        for (index, start, order) in self.orders.drain(..) {
+            let job = &mut self.jobs[index];
+            // The worker may have been lost meanwhile.
+            if job.start == start {
+                job.order(&order);
+            }
+        }
+        Ok(())
     }
 
     fn stop(&mut self) {
@@ -209,7 +239,8 @@ impl<'a> Supervisor<'a> {
             to_epoch: assignment.to_epoch,
             checkpoint: self.checkpoints.execution(assignment.trial, assignment.execution),
         };
-        self.jobs[index].run(run, assignment);
+        let order = self.jobs[index].run(run, assignment);
+        self.orders.push((index, self.jobs[index].start, order));
     }
 
     fn hear(&mut self, index: usize, message: Message) -> Result<(), Error> {
@@ -279,7 +310,8 @@ impl<'a> Supervisor<'a> {
             Decision::Continue if !last && self.is_suspending() => Answer::Release,
             Decision::Continue => Answer::Continue,
         };
-        self.jobs[index].answer(answer);
+        let order = self.jobs[index].answer(answer);
+        self.orders.push((index, self.jobs[index].start, order));
         Ok(())
     }
 

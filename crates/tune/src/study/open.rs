@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tuner::store::{DirectoryStore, FORMAT, StudyRecord};
-use tuner::{Study, StudySettings};
+use tuner::{Study, StudySettings, TrialId};
 
 use super::Judge;
 use crate::config::StudyFile;
@@ -69,8 +69,22 @@ pub fn open(file: &StudyFile, folder: &Path, overwrite: bool, judge: Judge) -> R
     for params in &file.settings.enqueue {
         study.enqueue(params)?;
     }
-    let notes = study.damaged().iter().map(ToString::to_string).collect();
+    let damaged = study.damaged().iter().map(ToString::to_string);
+    let notes = damaged.chain(missing(&study, folder)).collect();
     Ok((study, notes))
+}
+
+/// Trials are numbered without gaps: one that has no file, not even a damaged one, was taken away.
+fn missing(study: &Study, folder: &Path) -> Vec<String> {
+    let last = study.history().next_id();
+    let absent = (1..last.0).map(TrialId).filter(|id| study.history().get(*id).is_none());
+    absent
+        .map(|id| folder.join("trials").join(format!("{id}.json")))
+        .filter(|path| !path.with_extension("json.damaged").exists())
+        .map(|path| {
+            format!("{} is missing: what that trial found is lost, and its number is not used again", path.display())
+        })
+        .collect()
 }
 
 /// Opens a study that is there, if it is the same one.

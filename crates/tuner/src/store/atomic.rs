@@ -31,6 +31,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Replaces a file whole, as [`write_atomically`] does, but leaves it to the system when it becomes durable.
+pub(super) fn write_soon(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let unfinished = unfinished(path);
+    let written = permit(Step::Create)
+        .and_then(|()| permit(Step::Write))
+        .and_then(|()| fs::write(&unfinished, bytes))
+        .and_then(|()| permit(Step::Rename))
+        .and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        let _ = permit(Step::Remove).and_then(|()| fs::remove_file(&unfinished));
+    }
+    written.map_err(StoreError::io("write", path))
+}
+
 fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(UNFINISHED);

@@ -3,25 +3,42 @@
 //! ```text
 //! <study>/study.json         what is searched, and how
 //! <study>/trials/0001.json   one file per trial, replaced whole at each epoch
+//! <study>/log                what was saved last, while many trials end each second; its records go into the files
 //! <study>/end.json           why it ended; absent while it goes on
 //! <study>/lock               locked while a search is at work
 //! ```
 
+mod log;
 mod record;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::atomic::{UNFINISHED, sync_folder};
+use super::atomic::{UNFINISHED, sync_folder, write_soon};
 use super::fault::{Step, permit};
 use super::{Damaged, Loaded, Store, StoreError, StudyEnd, json, write_atomically};
 use crate::trial::{Trial, TrialId};
 
+use log::Log;
 pub use record::{FORMAT, StudyRecord, check_name};
 
 /// The ending of a file that was set aside.
 const DAMAGED: &str = ".damaged";
+
+/// More trials at once than this go into the log first.
+const FEW: usize = 2;
+
+/// How long after that the log stays in use.
+const CALM: Duration = Duration::from_secs(1);
+
+/// A log larger than this is put into the trial files.
+const LONGEST_LOG_BYTES: u64 = 8 << 20;
+
+/// How old the file of a trial that is under way may be while its newest state is in the log.
+const OLDEST_FILE: Duration = Duration::from_secs(1);
 
 /// A process that works on a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +54,13 @@ pub struct DirectoryStore {
     end: PathBuf,
     /// Whether there may be a record of the study's end.
     ended: bool,
+    log: Log,
+    /// When many trials were saved at once for the last time.
+    busy: Option<Instant>,
+    /// Trials that are in the log, and whose files may not be durable.
+    logged: BTreeSet<TrialId>,
+    /// Trials under way whose files may be behind the log: when they were last written, and what they should say.
+    behind: BTreeMap<TrialId, (Instant, Trial)>,
     _lock: File,
 }
 
@@ -62,6 +86,7 @@ impl DirectoryStore {
         check_name(&record.name)?;
         let mut store = Self::enter(folder, true)?;
         store.forget_end()?;
+        store.log.clear()?;
         for old in [store.trials.clone(), folder.join("checkpoints")] {
             match fs::remove_dir_all(&old) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -81,12 +106,17 @@ impl DirectoryStore {
     pub fn open(folder: &Path) -> Result<(Self, StudyRecord), StoreError> {
         // Before anything is touched: the study may be of a newer version.
         StudyRecord::read(folder)?;
-        let store = Self::enter(folder, false)?;
+        let mut store = Self::enter(folder, false)?;
         let record = StudyRecord::read(folder)?;
         store.make_trials_folder()?;
         for place in [folder, &store.trials] {
             remove_unfinished(place)?;
         }
+        let logged = Log::read(folder)?;
+        for trial in logged.values() {
+            store.write(trial)?;
+        }
+        store.log.clear()?;
         Ok((store, record))
     }
 
@@ -96,7 +126,17 @@ impl DirectoryStore {
     /// When there is none, its record makes no sense or is of a newer format, or the system refuses.
     pub fn read(folder: &Path) -> Result<(StudyRecord, Loaded), StoreError> {
         let record = StudyRecord::read(folder)?;
-        Ok((record, load(&folder.join("trials"), false)?))
+        // A search may empty the log meanwhile: the files are read after it.
+        let logged = Log::read(folder)?;
+        let mut loaded = load(&folder.join("trials"), false)?;
+        if !logged.is_empty() {
+            let mut trials: BTreeMap<TrialId, Trial> =
+                std::mem::take(&mut loaded.trials).into_iter().map(|trial| (trial.id, trial)).collect();
+            trials.extend(logged);
+            loaded.last = loaded.last.max(trials.keys().next_back().copied());
+            loaded.trials = trials.into_values().collect();
+        }
+        Ok((record, loaded))
     }
 
     /// Why the study in a folder ended; `None` while it goes on, or when nothing readable says why.
@@ -134,7 +174,16 @@ impl DirectoryStore {
             folder.parent().map_or(Ok(()), sync_folder)?;
         }
         let lock = lock(folder)?;
-        Ok(Self { trials: folder.join("trials"), end: end_path(folder), ended: true, _lock: lock })
+        Ok(Self {
+            trials: folder.join("trials"),
+            end: end_path(folder),
+            ended: true,
+            log: Log::of(folder),
+            busy: None,
+            logged: BTreeSet::new(),
+            behind: BTreeMap::new(),
+            _lock: lock,
+        })
     }
 
     /// Replaces what the folder says of the study: settings that may change while it goes on.
@@ -149,6 +198,43 @@ impl DirectoryStore {
         self.make_trials_folder()?;
         self.rewrite(folder, record)?;
         Ok(self)
+    }
+
+    fn path(&self, trial: TrialId) -> PathBuf {
+        self.trials.join(format!("{trial}.json"))
+    }
+
+    fn write(&self, trial: &Trial) -> Result<(), StoreError> {
+        write_atomically(&self.path(trial.id), &to_json(trial)?)
+    }
+
+    /// Writes the file of a trial that is in the log, unless it was written a moment ago and will be again.
+    fn write_logged(&mut self, trial: &Trial) -> Result<(), StoreError> {
+        if !trial.state.is_final() {
+            let now = Instant::now();
+            let (since, newest) = self.behind.entry(trial.id).or_insert_with(|| (now, trial.clone()));
+            if now.duration_since(*since) < OLDEST_FILE {
+                newest.clone_from(trial);
+                return Ok(());
+            }
+        }
+        self.behind.remove(&trial.id);
+        write_soon(&self.path(trial.id), &to_json(trial)?)
+    }
+
+    /// Puts what only the log has for certain into durable files, and empties the log.
+    fn empty_log(&mut self) -> Result<(), StoreError> {
+        if self.logged.is_empty() {
+            return Ok(());
+        }
+        for (id, (_, trial)) in std::mem::take(&mut self.behind) {
+            write_soon(&self.path(id), &to_json(&trial)?)?;
+        }
+        permit(Step::Sync)
+            .and_then(|()| sync_files(&self.trials, &self.logged))
+            .map_err(StoreError::io("sync", &self.trials))?;
+        self.logged.clear();
+        self.log.clear()
     }
 
     fn forget_end(&mut self) -> Result<(), StoreError> {
@@ -178,14 +264,64 @@ impl Store for DirectoryStore {
     }
 
     fn save(&mut self, trial: &Trial) -> Result<(), StoreError> {
+        self.save_all(&[trial])
+    }
+
+    fn save_all(&mut self, trials: &[&Trial]) -> Result<(), StoreError> {
+        if trials.len() > FEW {
+            self.busy = Some(Instant::now());
+        }
+        let is_busy = self.busy.is_some_and(|since| since.elapsed() < CALM);
+        if !is_busy {
+            self.empty_log()?;
+        }
+        if trials.is_empty() {
+            return Ok(());
+        }
         self.forget_end()?;
-        let bytes = json::to_bytes(trial, &format!("trial {}", trial.id))?;
-        write_atomically(&self.trials.join(format!("{}.json", trial.id)), &bytes)
+        if !is_busy {
+            return trials.iter().try_for_each(|trial| self.write(trial));
+        }
+        self.log.append(trials)?;
+        for trial in trials {
+            self.logged.insert(trial.id);
+            self.write_logged(trial)?;
+        }
+        if self.log.bytes() > LONGEST_LOG_BYTES { self.empty_log() } else { Ok(()) }
     }
 
     fn end(&mut self, end: &StudyEnd) -> Result<(), StoreError> {
+        self.empty_log()?;
         self.ended = true;
         write_atomically(&self.end, &json::to_bytes(end, "the study's end")?)
+    }
+}
+
+impl Drop for DirectoryStore {
+    fn drop(&mut self) {
+        // Best effort: who opens the study finds the log.
+        let _ = self.empty_log();
+    }
+}
+
+fn to_json(trial: &Trial) -> Result<Vec<u8>, StoreError> {
+    json::to_bytes(trial, &format!("trial {}", trial.id))
+}
+
+/// Makes the files of these trials durable, and their names.
+fn sync_files(folder: &Path, trials: &BTreeSet<TrialId>) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // One call for all of them.
+        let _ = trials;
+        Ok(rustix::fs::syncfs(File::open(folder)?)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        for trial in trials {
+            File::open(folder.join(format!("{trial}.json")))?.sync_all()?;
+        }
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
     }
 }
 
@@ -215,7 +351,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         .write(true)
         .open(&path)
         .map_err(StoreError::io("open", &path))?;
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => {
             let holder = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
             holder.map_err(StoreError::io("write", &path))?;
@@ -224,6 +360,17 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: folder.to_owned(), holder: holder(&path) }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
     }
+}
+
+/// Whoever only looks whether the study is locked holds its lock for a moment.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// Files in a folder, by name; none when there is no folder.
