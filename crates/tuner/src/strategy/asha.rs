@@ -45,7 +45,7 @@ impl AshaSettings {
 ///
 /// When no new trial may begin and none has been trained in full, the best go on regardless.
 ///
-/// Li et al., *A system for massively parallel hyperparameter tuning*, MLSys 2020, arXiv 1810.05934.
+/// Li et al., *A system for massively parallel hyperparameter tuning*, `MLSys` 2020, arXiv 1810.05934.
 #[derive(Debug)]
 pub struct Asha {
     settings: AshaSettings,
@@ -134,7 +134,11 @@ impl Rung {
             self.paused.insert(standing);
         }
         let is_of_the_best = self.top.last().is_some_and(|last| standing < *last);
-        if is_of_the_best { self.top.insert(standing) } else { self.rest.insert(standing) };
+        if is_of_the_best {
+            self.top.insert(standing)
+        } else {
+            self.rest.insert(standing)
+        };
     }
 
     /// Moves what is on the wrong side after trials came or went.
@@ -184,8 +188,8 @@ impl Standings {
 
     /// A trial to go on with, from the highest rung that has one.
     fn promotion(&self, ladder: &Ladder) -> Option<Proposal> {
-        let steps = self.rungs.iter().zip(ladder.budgets().iter().skip(1)).rev();
-        steps.filter_map(|(rung, &budget)| Some(Proposal::Resume { trial: rung.promotable()?, budget })).next()
+        let mut steps = self.rungs.iter().zip(ladder.budgets().iter().skip(1)).rev();
+        steps.find_map(|(rung, &budget)| Some(Proposal::Resume { trial: rung.promotable()?, budget }))
     }
 
     /// The best trial of the highest rung, if nothing was trained in full.
@@ -194,8 +198,8 @@ impl Standings {
         if !full.rest.is_empty() || !full.top.is_empty() {
             return None;
         }
-        let steps = below.iter().zip(ladder.budgets().iter().skip(1)).rev();
-        steps.filter_map(|(rung, &budget)| Some(Proposal::Resume { trial: rung.paused.first()?.trial, budget })).next()
+        let mut steps = below.iter().zip(ladder.budgets().iter().skip(1)).rev();
+        steps.find_map(|(rung, &budget)| Some(Proposal::Resume { trial: rung.paused.first()?.trial, budget }))
     }
 }
 

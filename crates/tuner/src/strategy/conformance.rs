@@ -8,7 +8,8 @@ use std::collections::HashSet;
 
 use super::draw::Draw;
 use super::{
-    Decision, Grid, Proposal, PruningSettings, Random, Rule, Sampler, Settings, Strategy, StrategyError, StudyView, by_name,
+    Decision, Grid, Proposal, PruningSettings, Random, Rule, Sampler, Settings, Strategy, StrategyError, StudyView,
+    by_name,
 };
 use crate::history::History;
 use crate::objective::{Direction, Objective};

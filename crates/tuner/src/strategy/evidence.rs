@@ -57,7 +57,11 @@ impl Evidence {
     pub fn of_rungs(encoding: &Encoding<'_>, study: &StudyView<'_>, budgets: &[u32]) -> Self {
         let full = budgets.last().copied().unwrap_or(1);
         let coordinate = |epochs: u32| {
-            if epochs >= full { FULL_TRAINING } else { libm::log(f64::from(epochs.max(1))) / libm::log(f64::from(full)) }
+            if epochs >= full {
+                FULL_TRAINING
+            } else {
+                libm::log(f64::from(epochs.max(1))) / libm::log(f64::from(full))
+            }
         };
         let mut evidence = Self { has_budgets: true, ..Self::default() };
         for trial in study.history.iter() {

@@ -44,7 +44,7 @@ impl HyperbandSettings {
 /// bracket that the space, or the study's number of trials, leaves incomplete shrinks in proportion, and still ends with
 /// a full training.
 ///
-/// Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar, *Hyperband*, JMLR 18, 2018, arXiv 1603.06560.
+/// Li, Jamieson, `DeSalvo`, Rostamizadeh, Talwalkar, *Hyperband*, JMLR 18, 2018, arXiv 1603.06560.
 #[derive(Debug)]
 pub struct Hyperband {
     settings: HyperbandSettings,

@@ -81,7 +81,8 @@ impl Pruned {
     fn is_hopeless(&self, study: &StudyView<'_>, trial: &Trial) -> Option<bool> {
         let settings = &self.settings;
         let epochs = trial.executions.iter().map(Execution::epochs_done).min()?;
-        if epochs < settings.warmup_epochs.max(1) || (epochs - settings.warmup_epochs.max(1)) % settings.interval.max(1) != 0 {
+        let since_warmup = epochs.checked_sub(settings.warmup_epochs.max(1));
+        if since_warmup.is_none_or(|epochs| !epochs.is_multiple_of(settings.interval.max(1))) {
             return Some(false);
         }
         let completed = study.history.iter().filter(|other| other.state == TrialState::Completed);

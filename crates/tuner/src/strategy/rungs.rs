@@ -13,8 +13,8 @@ use crate::trial::{Trial, TrialState};
 /// The loss of a trial when it had been trained for so many epochs, lower is better; nothing while it is still on its
 /// way to them, and nothing of a trial that failed.
 pub fn loss_at(study: &StudyView<'_>, trial: &Trial, epochs: u32) -> Option<f64> {
-    let has_arrived = trial.budget > epochs
-        || matches!(trial.state, TrialState::Paused | TrialState::Completed | TrialState::Pruned);
+    let has_arrived =
+        trial.budget > epochs || matches!(trial.state, TrialState::Paused | TrialState::Completed | TrialState::Pruned);
     let score = if has_arrived { trial.score_at(study.objective, epochs) } else { None };
     score.map(|score| study.objective.direction.sign() * score)
 }
@@ -187,7 +187,10 @@ mod tests {
     #[test]
     fn epochs_count_every_epoch_once() {
         let plan = Ladder::new(81, 1, 3).plan();
-        assert_eq!((plan.trials(), plan.epochs()), (128, 81 + 54 + 54 + 54 + 54 + 81 + 54 * 3 + 81 + 54 * 2 + 162 + 108 + 405));
+        assert_eq!(
+            (plan.trials(), plan.epochs()),
+            (128, 81 + 54 + 54 + 54 + 54 + 81 + 54 * 3 + 81 + 54 * 2 + 162 + 108 + 405)
+        );
     }
 
     proptest! {

@@ -43,7 +43,8 @@ impl Source {
         let Self { sampler, tpe, bayesian, ref mut draw } = *self;
         let encoding = Encoding::new(study.space);
         let is_initial = |trials: u64| study.next_trial().0 <= trials;
-        let evenly = || -> Vec<Point> { initial::points(&encoding, study.seed, study.next_trial()).take(100).collect() };
+        let evenly =
+            || -> Vec<Point> { initial::points(&encoding, study.seed, study.next_trial()).take(100).collect() };
         let candidates = std::iter::once_with(|| match sampler {
             Sampler::Random => Vec::new(),
             Sampler::Tpe if is_initial(tpe.initial) => evenly(),
