@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Search(arguments) => search::run(&arguments),
         Command::Summary(arguments) => commands::summary::run(&arguments),
+        Command::Clean(arguments) => commands::clean::run(&arguments),
         Command::Space(arguments) => commands::space::run(&arguments),
         Command::Model(arguments) => commands::model::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

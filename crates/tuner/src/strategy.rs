@@ -32,6 +32,7 @@ pub use sobol::Sobol;
 pub use tpe::{Tpe, TpeSettings};
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ use crate::history::History;
 use crate::objective::Objective;
 use crate::seeds;
 use crate::space::{Params, Space};
-use crate::trial::{Infeasible, InfeasibleReason, TrialId};
+use crate::trial::{Infeasible, InfeasibleReason, Trial, TrialId};
 
 /// A study as a strategy sees it: everything known, trials under way included.
 pub struct StudyView<'a> {
@@ -94,6 +95,39 @@ pub trait Strategy: Send {
     fn decide(&self, study: &StudyView<'_>, trial: TrialId) -> Decision {
         let _ = (study, trial);
         Decision::Continue
+    }
+
+    /// Where a trial is on its way to a full training of `epochs`, for a strategy that trains in rungs.
+    fn stage(&self, epochs: u32, trial: &Trial) -> Option<Stage> {
+        let _ = (epochs, trial);
+        None
+    }
+
+    /// Whether a paused trial may be resumed one day: if not, nobody needs its checkpoint.
+    fn may_resume(&self, study: &StudyView<'_>, trial: &Trial) -> bool {
+        let _ = (study, trial);
+        true
+    }
+}
+
+/// Where a trial is on its way to a full training. All numbers count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// Which bracket, over all iterations, for a strategy that has several.
+    pub bracket: Option<u64>,
+    /// The rung that its budget leads to.
+    pub rung: usize,
+    /// How many rungs there are.
+    pub rungs: usize,
+}
+
+/// `bracket 2, rung 1 of 3`.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bracket) = self.bracket {
+            write!(f, "bracket {bracket}, ")?;
+        }
+        write!(f, "rung {} of {}", self.rung, self.rungs)
     }
 }
 

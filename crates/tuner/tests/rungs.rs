@@ -7,13 +7,14 @@ use tuner::strategy::{PruningSettings, Rule, Sampler, Settings, by_name};
 use tuner::study::{Ask, Assignment, Outcome};
 use tuner::{
     Decision, Direction, Domain, Epoch, Failure, FailureReason, History, Hyperparameter, Objective, Params, Space,
-    StopReason, Study, StudySettings, TrialState,
+    StopReason, Study, StudySettings, Trial, TrialState,
 };
 
 fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.hyperband.sampler = Sampler::Random;
     settings.asha.sampler = Sampler::Random;
+    settings.asha.factor = 3;
     settings
 }
 
@@ -75,7 +76,7 @@ fn one_iteration_of_hyperband_is_its_plan() {
     let mut study = study("hyperband", &one, 1_000, 1_000, 9);
     assert_eq!(run(&mut study, |_| false), StopReason::Plan);
     assert_eq!(study.history().len() as u64, plan.trials());
-    assert_eq!(study.history().iter().map(|trial| trial.epochs_trained()).sum::<u64>(), plan.epochs());
+    assert_eq!(study.history().iter().map(Trial::epochs_trained).sum::<u64>(), plan.epochs());
     // 9@1 3@3 1@9, 3@3 1@9, 3@9
     assert_eq!(reached(study.history()), BTreeMap::from([(1, 15), (3, 9), (9, 5)]));
 

@@ -84,6 +84,7 @@ impl<'a> Supervisor<'a> {
     /// Works until the study ends or the user stops it, and says why it ended.
     pub fn run(&mut self) -> Result<StopReason, Error> {
         let outcome = self.work();
+        self.forget_paused();
         for job in &mut self.jobs {
             match (job.worker.take(), &job.state) {
                 (Some(worker), JobState::Idle) => worker.quit(),
@@ -168,7 +169,8 @@ impl<'a> Supervisor<'a> {
         let best = self.study.best();
         let place = place(index, &assignment);
         let from_epoch = assignment.from_epoch;
-        self.view.show(&Happening::Started { place, params: &assignment.params, from_epoch, best });
+        let stage = self.study.history().get(assignment.trial).and_then(|trial| self.study.stage(trial));
+        self.view.show(&Happening::Started { place, params: &assignment.params, from_epoch, stage, best });
         let run = Run {
             trial: assignment.trial,
             execution: assignment.execution,
@@ -249,13 +251,24 @@ impl<'a> Supervisor<'a> {
     fn tell(&mut self, assignment: &Assignment, outcome: Outcome) -> Result<(), Error> {
         self.study.tell(assignment.trial, assignment.execution, outcome)?;
         let Some(trial) = self.study.history().get(assignment.trial) else { return Ok(()) };
-        if matches!(trial.state, TrialState::Running | TrialState::Paused | TrialState::Waiting) {
+        if trial.state == TrialState::Paused {
+            let paused = self.study.history().pending().filter(|trial| trial.state == TrialState::Paused).count();
+            self.view.show(&Happening::Paused { trial, stage: self.study.stage(trial), paused });
+        }
+        if !trial.state.is_final() {
             return Ok(());
         }
         let (best, finished) = (self.study.best(), finished(&self.study));
         self.view.show(&Happening::Ended { trial, best, finished });
         self.checkpoints.sweep(self.study.history(), self.study.objective());
+        self.forget_paused();
         Ok(())
+    }
+
+    /// Removes the checkpoints of paused trials that will never be resumed.
+    fn forget_paused(&self) {
+        let paused = self.study.history().pending().filter(|trial| trial.state == TrialState::Paused);
+        paused.filter(|trial| !self.study.may_train(trial)).for_each(|trial| self.checkpoints.forget(trial.id));
     }
 
     /// A worker has ended by itself: its trial, if it had one, has failed, and its job gets another worker.

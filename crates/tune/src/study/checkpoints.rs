@@ -34,4 +34,11 @@ impl Checkpoints {
             }
         }
     }
+
+    /// Removes those of a trial that has paused and will not be resumed.
+    pub fn forget(&self, trial: TrialId) {
+        if self.keep.is_some() {
+            let _ = std::fs::remove_dir_all(self.folder.join(trial.to_string()));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rungs::{Bracket, Ladder, loss_at};
 use super::sampler::{Sampler, Source};
-use super::{Proposal, Settings, Strategy, StrategyError, StudyView};
+use super::{Proposal, Settings, Stage, Strategy, StrategyError, StudyView};
 use crate::trial::{Trial, TrialId, TrialState};
 
 /// What can be set, in `[search.asha]`.
@@ -24,7 +24,7 @@ pub struct AshaSettings {
 
 impl Default for AshaSettings {
     fn default() -> Self {
-        Self { min_epochs: 1, factor: 3, sampler: Sampler::default() }
+        Self { min_epochs: 1, factor: 4, sampler: Sampler::default() }
     }
 }
 
@@ -86,6 +86,11 @@ impl Strategy for Asha {
             return Ok(Proposal::Wait);
         }
         Ok(self.standings.last_resort(&ladder).unwrap_or(Proposal::Exhausted))
+    }
+
+    fn stage(&self, epochs: u32, trial: &Trial) -> Option<Stage> {
+        let bracket = self.settings.plan(epochs, 1);
+        Some(Stage { bracket: None, rung: bracket.rung_at(trial.budget) + 1, rungs: bracket.rungs.len() })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rungs::{Bracket, Ladder, Plan, Rung, loss_at};
 use super::sampler::{Sampler, Source};
-use super::{Proposal, Settings, Strategy, StrategyError, StudyView};
+use super::{Proposal, Settings, Stage, Strategy, StrategyError, StudyView};
 use crate::trial::{Execution, Trial, TrialId, TrialState};
 
 /// What can be set, in `[search.hyperband]`.
@@ -96,6 +96,21 @@ impl Strategy for Hyperband {
             None if is_planned => Proposal::Exhausted,
             None => Proposal::Complete,
         })
+    }
+
+    fn stage(&self, epochs: u32, trial: &Trial) -> Option<Stage> {
+        let plan = self.settings.plan(epochs);
+        let index = plan.bracket_of(trial.id.0);
+        let (bracket, _) = plan.bracket(index);
+        Some(Stage { bracket: Some(index + 1), rung: bracket.rung_at(trial.budget) + 1, rungs: bracket.rungs.len() })
+    }
+
+    /// Not when its bracket is done with. One that is only incomplete, because the study has no more trials, can be
+    /// given more.
+    fn may_resume(&self, study: &StudyView<'_>, trial: &Trial) -> bool {
+        let plan = self.settings.plan(study.epochs);
+        let index = plan.bracket_of(trial.id.0);
+        index >= self.done || plan.bracket(index).1.end > study.next_trial().0
     }
 }
 

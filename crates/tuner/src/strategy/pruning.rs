@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Proposal, Strategy, StrategyError, StudyView};
+use super::{Decision, Proposal, Stage, Strategy, StrategyError, StudyView};
 use crate::objective::Objective;
 use crate::trial::{Execution, Trial, TrialId, TrialState};
 
@@ -119,5 +119,13 @@ impl Strategy for Pruned {
         let decision = self.inner.decide(study, trial);
         let is_hopeless = || study.history.get(trial).and_then(|trial| self.is_hopeless(study, trial));
         if decision == Decision::Continue && is_hopeless() == Some(true) { Decision::Stop } else { decision }
+    }
+
+    fn stage(&self, epochs: u32, trial: &Trial) -> Option<Stage> {
+        self.inner.stage(epochs, trial)
+    }
+
+    fn may_resume(&self, study: &StudyView<'_>, trial: &Trial) -> bool {
+        self.inner.may_resume(study, trial)
     }
 }

@@ -134,6 +134,11 @@ impl Bracket {
         self.rungs.first().map_or(0, |rung| rung.trials)
     }
 
+    /// The place among the rungs, from 0, of the first one with at least so many epochs.
+    pub fn rung_at(&self, epochs: u32) -> usize {
+        self.rungs.iter().take_while(|rung| rung.epochs < epochs).count()
+    }
+
     /// How many epochs are trained in all, where every trial goes on from where it was.
     pub fn epochs(&self) -> u64 {
         let before = std::iter::once(0).chain(self.rungs.iter().map(|rung| rung.epochs));

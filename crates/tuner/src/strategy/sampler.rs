@@ -42,7 +42,9 @@ impl Source {
     pub(super) fn next(&mut self, study: &StudyView<'_>, budgets: &[u32]) -> Result<Option<Drawn>, StrategyError> {
         let Self { sampler, tpe, bayesian, ref mut draw } = *self;
         let encoding = Encoding::new(study.space);
-        let is_initial = |trials: u64| study.next_trial().0 <= trials;
+        // At the lowest budget a trial is cheap and says little: more of them are spread evenly than elsewhere.
+        let dimensions = encoding.dimensions().len();
+        let is_initial = |trials: u64| study.next_trial().0 <= trials.max(2 * dimensions as u64 + 2);
         let evenly =
             || -> Vec<Point> { initial::points(&encoding, study.seed, study.next_trial()).take(100).collect() };
         let candidates = std::iter::once_with(|| match sampler {
@@ -51,7 +53,7 @@ impl Source {
             Sampler::Bayesian if is_initial(bayesian.initial) => evenly(),
             Sampler::Tpe => {
                 // As many as there are hyperparameters, and two more.
-                let evidence = Evidence::at_highest(&encoding, study, budgets, encoding.dimensions().len() + 2);
+                let evidence = Evidence::at_highest(&encoding, study, budgets, dimensions + 2);
                 model::suggestions(&encoding, &evidence, &tpe.shape(), &mut study.rng("tpe"))
             }
             Sampler::Bayesian => {

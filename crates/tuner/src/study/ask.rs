@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{StopReason, Study, StudyError, end};
 use crate::seeds::execution_seed;
 use crate::space::Params;
-use crate::strategy::{Decision, Proposal, StudyView};
+use crate::strategy::{Decision, Proposal, Stage, StudyView};
 use crate::trial::{Execution, InfeasibleReason, Trial, TrialId, TrialState};
 
 /// What there is to do.
@@ -111,7 +111,12 @@ impl Study {
     }
 
     pub(super) fn decide(&self, trial: TrialId) -> Decision {
-        let view = StudyView {
+        self.strategy.decide(&self.view(), trial)
+    }
+
+    /// The study without what goes before the strategy's own choice.
+    fn view(&self) -> StudyView<'_> {
+        StudyView {
             space: &self.space,
             objective: &self.objective,
             history: &self.history,
@@ -120,8 +125,21 @@ impl Study {
             trials_left: self.settings.trials.saturating_sub(self.history.started()),
             first: None,
             feasibility: &*self.feasibility,
-        };
-        self.strategy.decide(&view, trial)
+        }
+    }
+
+    /// Where a trial is on its way to a full training, if the strategy trains in rungs.
+    pub fn stage(&self, trial: &Trial) -> Option<Stage> {
+        self.strategy.stage(self.settings.epochs, trial)
+    }
+
+    /// Whether a trial may still be trained, now or one day: if not, nobody needs the state of its training.
+    pub fn may_train(&self, trial: &Trial) -> bool {
+        match trial.state {
+            TrialState::Waiting | TrialState::Running => true,
+            TrialState::Paused => self.strategy.may_resume(&self.view(), trial),
+            _ => false,
+        }
     }
 
     /// What is at the head of the queue and cannot be tried is recorded, or forgotten where it was tried.
