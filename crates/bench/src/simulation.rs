@@ -66,12 +66,19 @@ pub fn simulate(problem: &dyn Problem, strategy: Box<dyn Strategy>, simulation: 
     Ok(Run { regrets, seconds: floor.thought, utilisation: Some(utilisation) })
 }
 
-/// The time per epoch of a configuration drawn at random, on average.
+/// The time per epoch of a configuration on average: over all of a space that can be listed, else over draws.
 fn average_epoch(problem: &dyn Problem) -> f64 {
-    const DRAWS: u32 = 4_000;
+    const LISTABLE: u128 = 1 << 17;
+    const DRAWS: usize = 4_000;
+    let space = problem.space();
     let mut rng = seeds::stream(0, tuner::TrialId(1), "epoch seconds");
-    let sum: f64 = (0..DRAWS).map(|_| problem.epoch_seconds(&problem.space().sample(&mut rng))).sum();
-    sum / f64::from(DRAWS)
+    let listable = space.size().finite().is_some_and(|size| size <= LISTABLE);
+    let seconds: Vec<f64> = if listable {
+        space.iter().map(|params| problem.epoch_seconds(&params)).collect()
+    } else {
+        (0..DRAWS).map(|_| problem.epoch_seconds(&space.sample(&mut rng))).collect()
+    };
+    seconds.iter().sum::<f64>() / seconds.len() as f64
 }
 
 /// The end of an epoch.

@@ -123,7 +123,7 @@ pub struct Summary {
 pub struct Clean {
     /// The study: its name, its folder or its study file
     pub study: String,
-    /// Keep the checkpoints of so many of the best trials [default: the study's keep_checkpoints]
+    /// Keep the checkpoints of so many of the best trials [default: as many as the study keeps]
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
     /// Remove those of paused trials too: where one is resumed after all, it is trained from its beginning
