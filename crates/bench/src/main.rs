@@ -6,6 +6,7 @@ mod problem;
 mod replay;
 mod report;
 mod simulation;
+mod synchronous;
 mod table;
 
 use std::path::PathBuf;
@@ -14,12 +15,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::builder::ArgPredicate;
 use rayon::prelude::*;
-use tuner::strategy::{Settings, by_name};
+use tuner::strategy::{Settings, Strategy, StrategyError, by_name};
 
 use crate::curves::{Counted, Curves, Method};
 use crate::problem::Problem;
 use crate::replay::{Replay, replay};
 use crate::simulation::{Simulation, simulate};
+use crate::synchronous::Synchronous;
 
 /// Replays search strategies on tables of real training results, and compares them with recorded curves.
 #[derive(Parser)]
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), String> {
     let settings: Settings = serde_json::from_str(&options.settings).map_err(|error| format!("--settings: {error}"))?;
     for name in &options.strategies {
-        by_name(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
+        strategy(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
     }
     let problems = problems(options)?;
     let counted = match (options.workers, options.fidelity) {
@@ -126,6 +128,10 @@ fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+fn strategy(name: &str, settings: &Settings) -> Result<Box<dyn Strategy>, StrategyError> {
+    if name == synchronous::NAME { Ok(Box::new(Synchronous::new(settings))) } else { by_name(name, settings) }
+}
+
 fn problems(options: &Options) -> Result<Vec<Box<dyn Problem>>, String> {
     let mut all: Vec<Box<dyn Problem>> = Vec::new();
     for folder in &options.tables {
@@ -144,7 +150,7 @@ fn problems(options: &Options) -> Result<Vec<Box<dyn Problem>>, String> {
 fn replay_all(options: &Options, settings: &Settings, problems: &[Box<dyn Problem>]) -> Result<Vec<Method>, String> {
     let run_one = |strategy: &String, problem: &dyn Problem, seed: u64| {
         let replayed = Replay { trials: options.trials, cut_short: options.fidelity, pending: options.pending, seed };
-        by_name(strategy, settings)
+        self::strategy(strategy, settings)
             .map_err(|error| error.to_string())
             .and_then(|built| match options.workers {
                 Some(workers) => simulate(problem, built, &Simulation { workers, trials: options.trials, seed }),
