@@ -28,6 +28,8 @@ pub enum Command {
     Resume(Control),
     /// Let a search finish its running epochs, and end; the search command goes on later
     Stop(Control),
+    /// Remove checkpoints that are not wanted any more
+    Clean(Clean),
     /// Print the search space of a study file: its size, how much of it can be built, every hyperparameter
     Space(Space),
     /// Print the network of a configuration, layer by layer, with shapes and parameters
@@ -154,9 +156,31 @@ pub struct Control {
 }
 
 #[derive(Debug, Args)]
+pub struct Clean {
+    /// The study: its name, its folder or its study file
+    pub study: String,
+    /// Keep the checkpoints of so many of the best trials [default: as many as the study keeps]
+    #[arg(long, value_name = "N")]
+    pub keep: Option<usize>,
+    /// Remove those of paused trials too: where one is resumed after all, it is trained from its beginning
+    #[arg(long)]
+    pub paused: bool,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
 pub struct Space {
     /// The study file
     pub config: PathBuf,
+    /// Print the plan of this strategy too: brackets, rungs, trials, epochs [default: the file's, if it has one]
+    #[arg(long, value_name = "NAME", value_parser = strategies())]
+    pub strategy: Option<String>,
+    /// The most epochs of one execution [default: the file's, else 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub epochs: Option<u32>,
+    #[command(flatten)]
+    pub results: Results,
     /// The form of the output
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -1,5 +1,6 @@
-//! The commands that read: each prints one thing and ends.
+//! The commands that are done at once: each prints one thing and ends.
 
+pub mod clean;
 pub mod control;
 pub mod data;
 pub mod evaluate;

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Pause(arguments) => commands::control::run(Request::Pause, &arguments),
         Command::Resume(arguments) => commands::control::run(Request::Resume, &arguments),
         Command::Stop(arguments) => commands::control::run(Request::Stop, &arguments),
+        Command::Clean(arguments) => commands::clean::run(&arguments),
         Command::Space(arguments) => commands::space::run(&arguments),
         Command::Model(arguments) => commands::model::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

@@ -8,6 +8,7 @@ use model::hyperparameters;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tuner::space::nearest;
+use tuner::strategy::{PruningSettings, Rule, Sampler};
 use tuner::{Direction, Objective, Value};
 
 use super::source::{Section, Source, alternatives};
@@ -73,7 +74,8 @@ fn read(root: &mut Section<'_, '_>, path: &Path, overrides: &Overrides) -> Optio
     let program = root.get("objective_command").is_some();
     let objective = read_objective(root, program);
     let seed = root.integer("seed", 0);
-    let (strategy, search) = read_search(root.section("search"), overrides, program);
+    let (strategy, mut search) = read_search(root.section("search"), overrides, program);
+    search.strategies.pruning = read_pruning(root.section("pruning"));
     let early_stopping = read_early_stopping(root.section("early_stopping"), objective.as_ref(), program);
     let (space, work, limits) = if program {
         program::refuse_network_tables(root);
@@ -196,7 +198,7 @@ fn read_search(mut section: Section<'_, '_>, overrides: &Overrides, program: boo
     let devices = read_devices(&mut section);
     let threads = section.integer("threads", 1);
     let keep_checkpoints = read_keep_checkpoints(&mut section);
-    let strategies = read_strategies(&mut section);
+    let (strategies, max_epochs) = read_strategies(&mut section);
     section.finish();
 
     let devices = overrides.devices.clone().or(devices).unwrap_or_default();
@@ -205,9 +207,10 @@ fn read_search(mut section: Section<'_, '_>, overrides: &Overrides, program: boo
     let jobs = if let Jobs::Number(jobs) = jobs { jobs } else { 1 };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let strategy = overrides.strategy.clone().unwrap_or_else(|| strategy.unwrap_or("auto").to_owned());
+    let epochs = overrides.epochs.or(max_epochs.of(&strategy)).or(epochs).unwrap_or(10);
     let search = Search {
-        trials: overrides.trials.or(trials).unwrap_or(10),
-        epochs: overrides.epochs.or(epochs).unwrap_or(10),
+        trials: overrides.trials.or(trials).unwrap_or_else(|| usual_trials(&strategy, &strategies, epochs)),
+        epochs,
         executions_per_trial: executions.unwrap_or(1),
         default_first: default_first.unwrap_or(true),
         max_time_seconds: overrides.max_time_seconds.or(max_time),
@@ -259,8 +262,16 @@ fn read_devices(section: &mut Section<'_, '_>) -> Option<Vec<usize>> {
     devices
 }
 
-/// `[search.grid]`, `[search.tpe]` and `[search.bayesian]`.
-fn read_strategies(search: &mut Section<'_, '_>) -> tuner::strategy::Settings {
+/// How many trials a study has that does not say: with `hyperband`, what its plan comes to.
+fn usual_trials(strategy: &str, settings: &tuner::strategy::Settings, epochs: u32) -> u64 {
+    match strategy {
+        "hyperband" => settings.hyperband.iterations.unwrap_or(1) * settings.hyperband.plan(epochs).trials(),
+        _ => 10,
+    }
+}
+
+/// `[search.grid]` and the like, one table for each strategy that has something to set.
+fn read_strategies(search: &mut Section<'_, '_>) -> (tuner::strategy::Settings, MaxEpochs) {
     let mut settings = tuner::strategy::Settings::default();
     let mut grid = search.section("grid");
     settings.grid_points = grid.integer("points", 1).unwrap_or(settings.grid_points);
@@ -280,7 +291,67 @@ fn read_strategies(search: &mut Section<'_, '_>) -> tuner::strategy::Settings {
     let mut bayesian = search.section("bayesian");
     settings.bayesian.initial = bayesian.integer("initial", 1).unwrap_or(settings.bayesian.initial);
     bayesian.finish();
-    settings
+    let mut hyperband = search.section("hyperband");
+    let iterations = hyperband.integer("iterations", 1);
+    settings.hyperband.iterations = iterations.or(settings.hyperband.iterations);
+    settings.hyperband.min_epochs = hyperband.integer("min_epochs", 1).unwrap_or(settings.hyperband.min_epochs);
+    settings.hyperband.factor = hyperband.integer("factor", 2).unwrap_or(settings.hyperband.factor);
+    settings.hyperband.sampler = hyperband.word("sampler", SAMPLERS).unwrap_or(settings.hyperband.sampler);
+    let hyperband_epochs = hyperband.integer("max_epochs", 1);
+    hyperband.finish();
+    let mut asha = search.section("asha");
+    settings.asha.min_epochs = asha.integer("min_epochs", 1).unwrap_or(settings.asha.min_epochs);
+    settings.asha.factor = asha.integer("factor", 2).unwrap_or(settings.asha.factor);
+    settings.asha.sampler = asha.word("sampler", SAMPLERS).unwrap_or(settings.asha.sampler);
+    let asha_epochs = asha.integer("max_epochs", 1);
+    asha.finish();
+    let max_epochs = MaxEpochs { hyperband: hyperband_epochs, asha: asha_epochs };
+    (settings, max_epochs)
+}
+
+const SAMPLERS: &[(&str, Sampler)] =
+    &[("random", Sampler::Random), ("tpe", Sampler::Tpe), ("bayesian", Sampler::Bayesian)];
+
+/// A strategy's own word for `epochs` of `[search]`.
+struct MaxEpochs {
+    hyperband: Option<u32>,
+    asha: Option<u32>,
+}
+
+impl MaxEpochs {
+    fn of(&self, strategy: &str) -> Option<u32> {
+        match strategy {
+            "hyperband" => self.hyperband,
+            "asha" => self.asha,
+            _ => None,
+        }
+    }
+}
+
+/// `[pruning]`: a rule for any strategy.
+fn read_pruning(mut section: Section<'_, '_>) -> Option<PruningSettings> {
+    let present = section.is_present();
+    let rule = section.word("rule", &[("median", Rule::Median), ("percentile", Rule::Percentile)]);
+    let percentile = section.float("percentile");
+    let warmup_trials = section.integer("warmup_trials", 0);
+    let warmup_epochs = section.integer("warmup_epochs", 1);
+    let interval = section.integer("interval", 1);
+    if let Some(wrong) = percentile.as_ref().filter(|percent| !(0.0..=100.0).contains(percent.get_ref())) {
+        let label = "expected a number from 0 to 100";
+        section.source().report(wrong.span(), "`percentile` of [pruning] is a share in percent", label, None);
+    }
+    if present && rule.is_none() && section.get("rule").is_none() {
+        section.missing("rule", "rule = \"median\"");
+    }
+    section.finish();
+    let usual = PruningSettings::new(rule?);
+    Some(PruningSettings {
+        percentile: percentile.map_or(usual.percentile, Spanned::into_inner),
+        warmup_trials: warmup_trials.unwrap_or(usual.warmup_trials),
+        warmup_epochs: warmup_epochs.unwrap_or(usual.warmup_epochs),
+        interval: interval.unwrap_or(usual.interval),
+        ..usual
+    })
 }
 
 /// `"all"`, `"best"` or how many of the best trials.

@@ -97,6 +97,7 @@ impl<'a> Supervisor<'a> {
         // Whatever many workers say at the same time is kept together.
         self.study.defer();
         let outcome = self.work();
+        self.forget_paused();
         for job in &mut self.jobs {
             match (job.worker.take(), &job.state) {
                 (Some(worker), JobState::Idle) => worker.quit(),
@@ -229,7 +230,8 @@ impl<'a> Supervisor<'a> {
         let best = self.study.best();
         let place = place(index, &assignment);
         let from_epoch = assignment.from_epoch;
-        self.view.show(&Happening::Started { place, params: &assignment.params, from_epoch, best });
+        let stage = self.study.history().get(assignment.trial).and_then(|trial| self.study.stage(trial));
+        self.view.show(&Happening::Started { place, params: &assignment.params, from_epoch, stage, best });
         let run = Run {
             trial: assignment.trial,
             execution: assignment.execution,
@@ -351,14 +353,25 @@ impl<'a> Supervisor<'a> {
                 let text = format!("trial {} is tried again ({reason})", trial.id);
                 self.view.show(&Happening::Note { text: &text });
             }
+            (TrialState::Paused, _) => {
+                let paused = self.study.history().pending().filter(|trial| trial.state == TrialState::Paused).count();
+                self.view.show(&Happening::Paused { trial, stage: self.study.stage(trial), paused });
+            }
             (state, _) if state.is_final() => {
                 let (best, finished) = (self.study.best(), finished(&self.study));
                 self.view.show(&Happening::Ended { trial, best, finished });
                 self.checkpoints.ended(trial, self.study.objective());
+                self.forget_paused();
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Removes the checkpoints of paused trials that will never be resumed.
+    fn forget_paused(&self) {
+        let paused = self.study.history().pending().filter(|trial| trial.state == TrialState::Paused);
+        paused.filter(|trial| !self.study.may_train(trial)).for_each(|trial| self.checkpoints.forget(trial.id));
     }
 
     /// A worker has ended by itself: its trial, if it had one, has failed, and its job gets another worker.

@@ -55,6 +55,13 @@ impl Checkpoints {
         }
     }
 
+    /// Removes those of a trial that has paused and will not be resumed.
+    pub fn forget(&self, trial: TrialId) {
+        if self.keep.is_some() {
+            self.remove(trial);
+        }
+    }
+
     /// What cannot be removed stays; it costs space only.
     fn remove(&self, trial: TrialId) {
         let _ = std::fs::remove_dir_all(self.folder.join(trial.to_string()));

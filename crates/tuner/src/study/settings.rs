@@ -97,6 +97,8 @@ pub enum StopReason {
     Trials,
     /// Every configuration was tried.
     Exhausted,
+    /// All that the strategy was set to do is done.
+    Plan,
     /// The time is over.
     MaxTime,
     /// The target was reached.
@@ -123,6 +125,7 @@ impl fmt::Display for StopReason {
         match self {
             StopReason::Trials => f.write_str("all trials asked for were run"),
             StopReason::Exhausted => f.write_str("every configuration was tried"),
+            StopReason::Plan => f.write_str("all that the strategy was set to do is done"),
             StopReason::MaxTime => f.write_str("the time is over"),
             StopReason::Target => f.write_str("the target was reached"),
             StopReason::ConsecutiveFailures { count } => write!(f, "{count} trials failed one after the other"),

@@ -94,18 +94,19 @@ pub fn suggestions(
     rng: &mut impl Rng,
 ) -> Vec<Point> {
     let tried = evidence.tried();
-    let best: Vec<Point> =
-        evidence.ranking().iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
-    let defaults = (inactive == Inactive::Default).then(|| encoding.defaults());
+    let best = evidence.best(INCUMBENTS);
+    let defaults = (inactive == Inactive::Default).then(|| evidence.at_full(&encoding.defaults()));
     if let Some(defaults) = &defaults {
         evidence.replace_inactive(defaults);
     }
-    let Some(acquisition) = Acquisition::new(encoding, &evidence) else { return Vec::new() };
-    search::ranked(encoding, &best, tried, EFFORT, rng, |rows| match &defaults {
-        None => acquisition.at(rows),
-        Some(defaults) => {
-            let replaced: Vec<Point> = rows.iter().map(|row| replace_inactive(row, defaults)).collect();
-            acquisition.at(&replaced.iter().map(Vec::as_slice).collect::<Vec<_>>())
-        }
+    let dimensions = evidence.dimensions(encoding);
+    let Some(acquisition) = Acquisition::new(&dimensions, &evidence) else { return Vec::new() };
+    let complete = |row: &[f64]| {
+        let full = evidence.at_full(row);
+        defaults.as_ref().map_or(full.clone(), |defaults| replace_inactive(&full, defaults))
+    };
+    search::ranked(encoding, &best, tried, EFFORT, rng, |rows| {
+        let complete: Vec<Point> = rows.iter().map(|row| complete(row)).collect();
+        acquisition.at(&complete.iter().map(Vec::as_slice).collect::<Vec<_>>())
     })
 }
