@@ -138,6 +138,39 @@ fn an_allocation_beyond_the_limit() {
     assert_failed(&trial, "out_of_memory", &["found no memory", "memory allocation of"]);
 }
 
+/// A control group of 64 MiB, removed in the end; `None`, with a message, where none can be made.
+fn small_group() -> Option<Group> {
+    let name = format!("tune-test-{}", std::process::id());
+    let limits = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+    for (root, limit) in limits {
+        let group = Group(Path::new(root).join(&name));
+        let made = std::fs::create_dir(&group.0).and_then(|()| {
+            std::fs::metadata(group.0.join(limit))?;
+            std::fs::write(group.0.join(limit), (64 << 20).to_string())
+        });
+        if made.is_ok() {
+            return Some(group);
+        }
+    }
+    eprintln!("skipped: a control group with a memory limit needs the rights of root");
+    None
+}
+
+struct Group(std::path::PathBuf);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_kill_by_the_system_for_want_of_memory() {
+    let Some(group) = small_group() else { return };
+    let wrong = format!("echo $$ > {}/cgroup.procs; exec tail /dev/zero", group.0.display());
+    assert_failed(&second(&simple("", &wrong)), "out_of_memory", &["killed by the system, which had no memory left"]);
+}
+
 #[test]
 fn a_memory_error_of_python() {
     let trial = second(&simple("", "echo 'numpy._core._exceptions._ArrayMemoryError: Unable to allocate' >&2; exit 1"));

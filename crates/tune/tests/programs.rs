@@ -154,19 +154,19 @@ fn a_program_that_does_not_exist_ends_the_search_at_once() {
     }
 }
 
-fn example(folder: &str, file: &str) -> Place {
+fn example(folder: &str, file: &str, trials: &str) -> Place {
     let place = Place::new();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(folder);
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         std::fs::copy(entry.path(), place.path().join(entry.file_name())).unwrap();
     }
-    place.stdout(&["search", file, "--quiet", "--trials", "6"]);
+    place.stdout(&["search", file, "--quiet", "--trials", trials]);
     place
 }
 
 #[test]
 fn the_shell_example_searches() {
-    let place = example("shell", "curve.toml");
+    let place = example("shell", "curve.toml", "6");
     let trials = place.trials("shell_curve");
     assert!(trials.len() == 6 && trials.iter().all(|trial| trial["state"] == "completed"), "{trials:#?}");
     assert_eq!(trials[0]["params"]["x"], 9.0);
@@ -179,9 +179,9 @@ fn the_python_example_searches() {
         eprintln!("skipped: python3 has no scikit-learn; python3 -m pip install scikit-learn");
         return;
     }
-    let place = example("python", "digits.toml");
+    let place = example("python", "digits.toml", "3");
     let trials = place.trials("python_digits");
-    assert!(trials.len() == 6 && trials.iter().all(|trial| trial["state"] == "completed"), "{trials:#?}");
+    assert!(trials.len() == 3 && trials.iter().all(|trial| trial["state"] == "completed"), "{trials:#?}");
     let best = trials.iter().filter_map(|trial| trial["score"].as_f64()).fold(0.0, f64::max);
     assert!(best > 0.8, "{best}");
 }

@@ -210,16 +210,13 @@ impl DirectoryStore {
 
     /// Writes the file of a trial that is in the log, unless it was written a moment ago and will be again.
     fn write_logged(&mut self, trial: &Trial) -> Result<(), StoreError> {
-        if !trial.state.is_final() {
-            let now = Instant::now();
-            let (since, newest) = self.behind.entry(trial.id).or_insert_with(|| (now, trial.clone()));
-            if now.duration_since(*since) < OLDEST_FILE {
-                newest.clone_from(trial);
-                return Ok(());
-            }
+        let since = self.behind.get(&trial.id).map_or(OLDEST_FILE, |(since, _)| since.elapsed());
+        if trial.state.is_final() || since >= OLDEST_FILE {
+            write_soon(&self.path(trial.id), &to_json(trial)?)?;
+            // Only now: a log is emptied when nothing is behind it.
+            self.behind.remove(&trial.id);
         }
-        self.behind.remove(&trial.id);
-        write_soon(&self.path(trial.id), &to_json(trial)?)
+        Ok(())
     }
 
     /// Puts what only the log has for certain into durable files, and empties the log.
@@ -227,9 +224,10 @@ impl DirectoryStore {
         if self.logged.is_empty() {
             return Ok(());
         }
-        for (id, (_, trial)) in std::mem::take(&mut self.behind) {
-            write_soon(&self.path(id), &to_json(&trial)?)?;
+        for (id, (_, trial)) in &self.behind {
+            write_soon(&self.path(*id), &to_json(trial)?)?;
         }
+        self.behind.clear();
         permit(Step::Sync)
             .and_then(|()| sync_files(&self.trials, &self.logged))
             .map_err(StoreError::io("sync", &self.trials))?;
@@ -283,8 +281,12 @@ impl Store for DirectoryStore {
             return trials.iter().try_for_each(|trial| self.write(trial));
         }
         self.log.append(trials)?;
+        let now = Instant::now();
         for trial in trials {
             self.logged.insert(trial.id);
+            self.behind.entry(trial.id).or_insert_with(|| (now, Trial::clone(trial))).1.clone_from(trial);
+        }
+        for trial in trials {
             self.write_logged(trial)?;
         }
         if self.log.bytes() > LONGEST_LOG_BYTES { self.empty_log() } else { Ok(()) }

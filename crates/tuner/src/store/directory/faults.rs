@@ -22,6 +22,8 @@ const EPOCHS: u32 = 3;
 struct Program {
     checkpoints: BTreeMap<TrialId, u32>,
     trained: Vec<(TrialId, u32)>,
+    /// What the study has said of each trial to have kept.
+    kept: BTreeMap<TrialId, u32>,
 }
 
 impl Program {
@@ -52,7 +54,9 @@ fn search(folder: &Path, program: &mut Program) -> Result<StopReason, StudyError
             // A checkpoint is written before its epoch is reported, and may be ahead of what is known.
             program.train(run.trial(), epoch);
             let units = run.params().get_int("units").unwrap_or(0) as f64;
-            if run.report([("val_loss", units / f64::from(epoch))])? != Decision::Continue {
+            let decision = run.report([("val_loss", units / f64::from(epoch))])?;
+            program.kept.insert(run.trial(), epoch);
+            if decision != Decision::Continue {
                 break;
             }
         }
@@ -98,6 +102,7 @@ fn search_together(folder: &Path, program: &mut Program) -> Result<StopReason, S
         }
         running = left;
         study.flush()?;
+        program.kept.extend(running.iter().map(|(assignment, epoch)| (assignment.trial, *epoch)));
     }
 }
 
@@ -137,6 +142,14 @@ fn with_trouble_at_every_step(search: Search, trouble: impl Fn(usize) -> Plan) -
         let is_dead = matches!(trouble(number), Plan::DeadAfter(_)) && taken().len() > number;
         assert!(outcome.is_err() || !is_dead, "step {number} went unnoticed");
         plan(Plan::None);
+        if !program.kept.is_empty() {
+            let found = DirectoryStore::open(folder.path()).unwrap().0.load().unwrap().trials;
+            for (id, epoch) in &program.kept {
+                let trial = found.iter().find(|trial| trial.id == *id);
+                let epochs = trial.map_or(0, Trial::epochs_trained);
+                assert!(epochs >= u64::from(*epoch), "epoch {epoch} of trial {id} is lost: {step:?} {number}");
+            }
+        }
         let reason = search(folder.path(), &mut program).unwrap();
         assert_eq!(reason, StopReason::Trials, "trouble at step {number}, {step:?}");
         assert_eq!(trials(folder.path()), expected, "trouble at step {number}, {step:?}");
