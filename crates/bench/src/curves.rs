@@ -15,6 +15,9 @@ pub struct TaskCurves {
     pub curves: BTreeMap<String, Vec<f64>>,
     /// Seconds that the run took.
     pub sec: BTreeMap<String, f64>,
+    /// The share of the simulated workers' time in which they had something to do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub utilisation: BTreeMap<String, f64>,
 }
 
 /// A method with its curves.
@@ -26,29 +29,44 @@ pub struct Method {
     pub curves: Curves,
 }
 
-/// Every method recorded in the folders. Of methods that cut trainings short (`mf-…`), only those that do not
-/// (`…-full`) compare with strategies counted in full trainings.
-pub fn read_folders(folders: &[PathBuf]) -> Result<Vec<Method>, String> {
+/// What a recorded curve counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Full trainings. Of methods that cut trainings short (`mf-…`), only those that do not (`…-full`) belong here.
+    Trials,
+    /// Epochs, in full trainings' worth of them (`mf-…`).
+    Epochs,
+    /// Simulated time of many workers, in the time of an average full training (`workers-…`).
+    SimulatedTime,
+}
+
+impl Counted {
+    /// The name of the method in `file`, if its curves count this.
+    fn method(self, file: &str) -> Option<&str> {
+        let name = file.strip_suffix(".json")?;
+        match (self, name.strip_prefix("mf-"), name.strip_prefix("workers-")) {
+            (Self::Trials, None, None) => Some(name),
+            (Self::Trials, Some(inner), None) => inner.strip_suffix("-full"),
+            (Self::Trials, _, Some(_)) => None,
+            (Self::Epochs, inner, _) | (Self::SimulatedTime, _, inner) => inner,
+        }
+    }
+}
+
+/// Every method recorded in the folders, with curves that count this.
+pub fn read_folders(folders: &[PathBuf], counted: Counted) -> Result<Vec<Method>, String> {
     let mut methods = Vec::new();
-    folders.iter().try_for_each(|folder| read_folder(folder, &mut methods))?;
+    folders.iter().try_for_each(|folder| read_folder(folder, counted, &mut methods))?;
     Ok(methods)
 }
 
-fn read_folder(folder: &Path, methods: &mut Vec<Method>) -> Result<(), String> {
+fn read_folder(folder: &Path, counted: Counted, methods: &mut Vec<Method>) -> Result<(), String> {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     paths.sort();
     for path in paths {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"))
-        else {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|file| counted.method(file)) else {
             continue;
-        };
-        let name = match name.strip_prefix("mf-") {
-            Some(inner) => match inner.strip_suffix("-full") {
-                Some(method) => method,
-                None => continue,
-            },
-            None => name,
         };
         let curves = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         match methods.iter_mut().find(|method| method.name == name) {

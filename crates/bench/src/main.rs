@@ -5,18 +5,23 @@ mod functions;
 mod problem;
 mod replay;
 mod report;
+mod simulation;
+mod synchronous;
 mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::ArgPredicate;
 use rayon::prelude::*;
-use tuner::strategy::{Settings, by_name};
+use tuner::strategy::{Settings, Strategy, StrategyError, by_name};
 
-use crate::curves::{Curves, Method};
+use crate::curves::{Counted, Curves, Method};
 use crate::problem::Problem;
 use crate::replay::{Replay, replay};
+use crate::simulation::{Simulation, simulate};
+use crate::synchronous::Synchronous;
 
 /// Replays search strategies on tables of real training results, and compares them with recorded curves.
 #[derive(Parser)]
@@ -28,13 +33,30 @@ struct Options {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     functions: Vec<String>,
     /// The strategies to run.
-    #[arg(long, value_delimiter = ',', default_value = "random,sobol,tpe,bayesian")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "random,sobol,tpe,bayesian",
+        default_value_if("fidelity", "true", "hyperband,asha"),
+        default_value_if("workers", ArgPredicate::IsPresent, "hyperband,asha")
+    )]
     strategies: Vec<String>,
+    /// Compare by epochs spent, with strategies that cut trainings short: on tables of learning curves.
+    #[arg(long)]
+    fidelity: bool,
+    /// Simulate so many workers, each configuration with its own time per epoch, and compare by simulated time.
+    #[arg(long, value_name = "N", conflicts_with_all = ["fidelity", "pending"])]
+    workers: Option<usize>,
     /// Only tasks with this in their name.
     #[arg(long, default_value = "")]
     only: String,
-    /// Trials of each run: full trainings.
-    #[arg(long, default_value_t = 100)]
+    /// Trials of each run: full trainings, or as many epochs; with --workers, of each worker.
+    #[arg(
+        long,
+        default_value_t = 100,
+        default_value_if("fidelity", "true", "32"),
+        default_value_if("workers", ArgPredicate::IsPresent, "8")
+    )]
     trials: usize,
     /// Runs of each strategy on each task.
     #[arg(long, default_value_t = 20)]
@@ -75,10 +97,15 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), String> {
     let settings: Settings = serde_json::from_str(&options.settings).map_err(|error| format!("--settings: {error}"))?;
     for name in &options.strategies {
-        by_name(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
+        strategy(name, &settings).map_err(|error| format!("--strategies: {error}"))?;
     }
     let problems = problems(options)?;
-    let recorded = curves::read_folders(&options.against)?;
+    let counted = match (options.workers, options.fidelity) {
+        (Some(_), _) => Counted::SimulatedTime,
+        (None, true) => Counted::Epochs,
+        (None, false) => Counted::Trials,
+    };
+    let recorded = curves::read_folders(&options.against, counted)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build_global()
@@ -92,8 +119,16 @@ fn run(options: &Options) -> Result<(), String> {
         }
     }
     let tasks: Vec<&str> = problems.iter().map(|problem| problem.name()).collect();
-    print!("{}", report::report(&tasks, &methods, &recorded, options.trials, options.floor));
+    if counted == Counted::Trials {
+        print!("{}", report::report(&tasks, &methods, &recorded, options.trials, options.floor));
+    } else {
+        print!("{}", report::fidelity(&tasks, &methods, &recorded, options.trials));
+    }
     Ok(())
+}
+
+fn strategy(name: &str, settings: &Settings) -> Result<Box<dyn Strategy>, StrategyError> {
+    if name == synchronous::NAME { Ok(Box::new(Synchronous::new(settings))) } else { by_name(name, settings) }
 }
 
 fn problems(options: &Options) -> Result<Vec<Box<dyn Problem>>, String> {
@@ -113,10 +148,13 @@ fn problems(options: &Options) -> Result<Vec<Box<dyn Problem>>, String> {
 
 fn replay_all(options: &Options, settings: &Settings, problems: &[Box<dyn Problem>]) -> Result<Vec<Method>, String> {
     let run_one = |strategy: &String, problem: &dyn Problem, seed: u64| {
-        let replayed = Replay { trials: options.trials, pending: options.pending, seed };
-        by_name(strategy, settings)
+        let replayed = Replay { trials: options.trials, cut_short: options.fidelity, pending: options.pending, seed };
+        self::strategy(strategy, settings)
             .map_err(|error| error.to_string())
-            .and_then(|built| replay(problem, built, &replayed))
+            .and_then(|built| match options.workers {
+                Some(workers) => simulate(problem, built, &Simulation { workers, trials: options.trials, seed }),
+                None => replay(problem, built, &replayed),
+            })
             .map_err(|error| format!("{strategy} on {}: {error}", problem.name()))
     };
     options
@@ -133,6 +171,7 @@ fn replay_all(options: &Options, settings: &Settings, problems: &[Box<dyn Proble
                 let task = method.curves.entry(problem.name().to_owned()).or_default();
                 task.curves.insert(seed.to_string(), run.regrets);
                 task.sec.insert(seed.to_string(), run.seconds);
+                task.utilisation.extend(run.utilisation.map(|busy| (seed.to_string(), busy)));
             }
             Ok(method)
         })

@@ -18,6 +18,12 @@ pub trait Problem: Sync {
     /// What a training of `params` measures after each epoch; `None` if it fails. Noise depends on `seed`.
     fn train(&self, params: &Params, seed: u64) -> Option<Vec<Measured>>;
 
+    /// How long an epoch of a configuration takes, in any unit.
+    fn epoch_seconds(&self, params: &Params) -> f64 {
+        let _ = params;
+        1.0
+    }
+
     /// (loss - best loss) / |median loss - best loss|: 0 is the best there is, 1 no better than half of the space.
     fn regret(&self, loss: f64) -> f64;
 }

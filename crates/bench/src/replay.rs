@@ -14,6 +14,8 @@ use crate::problem::Problem;
 pub struct Replay {
     /// How many full trainings it may spend.
     pub trials: usize,
+    /// Whether trials may be as many as there are epochs, because they are cut short.
+    pub cut_short: bool,
     /// How many trials are under way at any time.
     pub pending: usize,
     /// The study's seed.
@@ -26,6 +28,8 @@ pub struct Run {
     pub regrets: Vec<f64>,
     /// How long the strategy took for all its proposals.
     pub seconds: f64,
+    /// The share of the workers' time in which they had something to do, where time was simulated.
+    pub utilisation: Option<f64>,
 }
 
 /// Runs `strategy` on `problem`. Of the trials under way, the one that began first ends first.
@@ -35,9 +39,7 @@ pub struct Run {
 pub fn replay(problem: &dyn Problem, strategy: Box<dyn Strategy>, replay: &Replay) -> Result<Run, String> {
     let settings = StudySettings {
         seed: replay.seed,
-        // Where trainings are cut short, there can be more of them.
-        trials: replay.trials as u64
-            * u64::from(if strategy.name() == "hyperband" || strategy.name() == "asha" { problem.epochs() } else { 1 }),
+        trials: replay.trials as u64 * u64::from(if replay.cut_short { problem.epochs() } else { 1 }),
         epochs: problem.epochs(),
         default_first: false,
         max_consecutive_failures: u32::MAX,
@@ -50,7 +52,7 @@ pub fn replay(problem: &dyn Problem, strategy: Box<dyn Strategy>, replay: &Repla
     let seconds = drive(study, &mut clock, replay).map_err(|error| error.to_string())?;
     // A space that was exhausted holds its best to the end.
     clock.regrets.resize(replay.trials, clock.regrets.last().copied().unwrap_or(f64::NAN));
-    Ok(Run { regrets: clock.regrets, seconds })
+    Ok(Run { regrets: clock.regrets, seconds, utilisation: None })
 }
 
 fn drive(mut study: Study, clock: &mut Clock<'_>, replay: &Replay) -> Result<f64, tuner::study::StudyError> {

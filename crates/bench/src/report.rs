@@ -34,6 +34,46 @@ pub fn report(tasks: &[&str], own: &[Method], recorded: &[Method], trials: usize
     out
 }
 
+/// Full trainings' worth of epochs, or times of a full training, at which methods that cut trainings short are compared.
+const FIDELITY_MARKS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+
+/// Mean regrets over all tasks and by task, and how soon the best recorded result is reached.
+pub fn fidelity(tasks: &[&str], own: &[Method], recorded: &[Method], trials: usize) -> String {
+    let marks: Vec<usize> = FIDELITY_MARKS.into_iter().filter(|&mark| mark <= trials).collect();
+    let all: Vec<&Method> = own.iter().chain(recorded).collect();
+    let everywhere = |method: &Method, mark: usize| -> Option<f64> {
+        let of_task = |task: &&str| Some(at(method.curves.get(*task), mark)).filter(|values| !values.is_empty());
+        let means: Option<Vec<f64>> = tasks.iter().map(|task| of_task(task).map(|values| mean(&values))).collect();
+        means.map(|means| mean(&means))
+    };
+    let mut over_all = table(heads(&["method", "seeds"], &marks));
+    for method in &all {
+        let seeds = method.curves.values().map(|task| task.curves.len()).min().unwrap_or(0);
+        let mut row = vec![Cell::new(&method.name), right(seeds.to_string())];
+        let values = marks.iter().map(|&mark| everywhere(method, mark));
+        row.extend(values.map(|value| right(value.map_or_else(String::new, |value| format!("{value:.4}")))));
+        over_all.add_row(row);
+    }
+    let mut out = format!("Normalised regret: mean over tasks of the mean over seeds\n{over_all}\n\n");
+    let _ = writeln!(out, "Normalised regret by task: median (mean) over seeds\n{}\n", regrets(tasks, &all, &marks));
+    let best = recorded.iter().filter_map(|method| Some((everywhere(method, trials)?, &method.name)));
+    if let Some((best, rival)) = best.min_by(|a, b| a.0.total_cmp(&b.0)) {
+        for method in own {
+            let reached = (1..=trials).find(|&mark| everywhere(method, mark).is_some_and(|regret| regret <= best));
+            let reached = reached.map_or_else(|| "not reached".to_owned(), |mark| format!("reached at {mark}"));
+            let _ = writeln!(out, "{}: {rival}'s {best:.4} at {trials} {reached}", method.name);
+        }
+    }
+    for method in &all {
+        let busy: Vec<f64> = method.curves.values().flat_map(|task| task.utilisation.values().copied()).collect();
+        if !busy.is_empty() {
+            let _ = writeln!(out, "{}: workers busy for {:.1}% of the time", method.name, 100.0 * mean(&busy));
+        }
+    }
+    let _ = writeln!(out, "\nSeconds per run\n{}", costs(own, 1));
+    out
+}
+
 fn table(heads: impl IntoIterator<Item = String>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(heads);

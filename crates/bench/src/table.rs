@@ -1,5 +1,6 @@
 //! Tables of real training results: every configuration of a grid, trained once and for all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,6 +14,8 @@ pub struct Table {
     space: Space,
     /// The values of each choice, in the order of the parameters; nothing for an ordinal one.
     choices: Vec<Vec<Value>>,
+    /// The values of each ordinal parameter that are numbers, by its name.
+    numbers: BTreeMap<String, Vec<f64>>,
     shape: Vec<usize>,
     epochs: usize,
     losses: Vec<f32>,
@@ -82,12 +85,18 @@ fn read(path: &Path) -> Result<Table, String> {
     let losses: Vec<f32> = values.into_iter().map(|value| sign as f32 * value).collect();
     // The header's best is not rounded to single precision as the table is: 0 must be 0.
     let best = f64::from(losses.iter().copied().fold(f32::INFINITY, f32::min));
+    let numbers = header.parameters.iter().map(|parameter| {
+        let values = parameter.values.iter().filter_map(serde_json::Value::as_f64).collect();
+        (parameter.name.clone(), values)
+    });
+    let numbers = numbers.collect();
     let (hyperparameters, choices) =
         header.parameters.iter().map(hyperparameter).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     Ok(Table {
         name: header.name,
         space: Space::new(hyperparameters).map_err(|error| error.to_string())?,
         choices,
+        numbers,
         shape: header.shape,
         epochs,
         losses,
@@ -131,6 +140,11 @@ impl Table {
             Some(row * n + index)
         })
     }
+
+    /// The number that an index of an ordinal parameter stands for.
+    fn number(&self, params: &Params, name: &str) -> Option<f64> {
+        self.numbers.get(name)?.get(params.get_int(name)? as usize).copied()
+    }
 }
 
 impl Problem for Table {
@@ -150,6 +164,14 @@ impl Problem for Table {
         let first = self.row(params)? * self.epochs;
         let losses = &self.losses[first..first + self.epochs];
         Some(losses.iter().map(|&loss| Measured::exact(f64::from(loss))).collect())
+    }
+
+    /// The tables do not have times. What is made up here has the shape of real ones: wide and deep networks are slow,
+    /// large batches fast, and the slowest epoch takes about a hundred times as long as the fastest.
+    fn epoch_seconds(&self, params: &Params) -> f64 {
+        let number = |name, otherwise| self.number(params, name).unwrap_or(otherwise);
+        let width = number("num_layers", 1.0) * number("max_units", 500.0) / 500.0;
+        (0.5 + width) * (64.0 / number("batch_size", 64.0)).sqrt()
     }
 
     fn regret(&self, loss: f64) -> f64 {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::Overrides;
+use crate::config::{Jobs, Overrides};
 
 /// Hyperparameter tuning for Burn: declare a search space in TOML, search it, read what was found.
 #[derive(Debug, Parser)]
@@ -20,6 +20,16 @@ pub enum Command {
     Search(Search),
     /// Show the best trials of a study, and what became of the others
     Summary(Summary),
+    /// Show whether a study is being searched, by whom, and how far it is
+    Status(Status),
+    /// Let a search finish its running epochs, and wait until it is told to resume
+    Pause(Control),
+    /// Let a paused search go on
+    Resume(Control),
+    /// Let a search finish its running epochs, and end; the search command goes on later
+    Stop(Control),
+    /// Remove checkpoints that are not wanted any more
+    Clean(Clean),
     /// Print the search space of a study file: its size, how much of it can be built, every hyperparameter
     Space(Space),
     /// Print the network of a configuration, layer by layer, with shapes and parameters
@@ -71,9 +81,16 @@ pub struct Search {
     /// End once a score is at least as good as this
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     pub target: Option<f64>,
-    /// Trials trained at the same time, each in a process of its own [default: the file's, else 1]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub jobs: Option<usize>,
+    /// End once all trials together have trained so many epochs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_epochs_total: Option<u64>,
+    /// Trials trained at the same time, each in a process of its own; auto measures how many are fastest
+    /// [default: the file's, else one a device]
+    #[arg(long, value_name = "N|auto", value_parser = jobs)]
+    pub jobs: Option<Jobs>,
+    /// Devices of the backend to spread the workers over, such as 0,1 [default: the file's, else the first]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub devices: Option<Vec<usize>>,
     /// Threads of one trial [default: the file's, else the cores divided by the jobs]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
@@ -97,8 +114,10 @@ impl Search {
             backend: self.backend.clone(),
             max_time_seconds: self.max_time,
             target: self.target,
+            max_epochs_total: self.max_epochs_total,
             jobs: self.jobs,
             threads: self.threads,
+            devices: self.devices.clone(),
         }
     }
 }
@@ -118,9 +137,50 @@ pub struct Summary {
 }
 
 #[derive(Debug, Args)]
+pub struct Status {
+    /// The study: its name, its folder or its study file [default: the one that changed last]
+    pub study: Option<String>,
+    /// The form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+pub struct Control {
+    /// The study: its name, its folder or its study file
+    pub study: String,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// The study: its name, its folder or its study file
+    pub study: String,
+    /// Keep the checkpoints of so many of the best trials [default: as many as the study keeps]
+    #[arg(long, value_name = "N")]
+    pub keep: Option<usize>,
+    /// Remove those of paused trials too: where one is resumed after all, it is trained from its beginning
+    #[arg(long)]
+    pub paused: bool,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
 pub struct Space {
     /// The study file
     pub config: PathBuf,
+    /// Print the plan of this strategy too: brackets, rungs, trials, epochs [default: the file's, if it has one]
+    #[arg(long, value_name = "NAME", value_parser = strategies())]
+    pub strategy: Option<String>,
+    /// The most epochs of one execution [default: the file's, else 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub epochs: Option<u32>,
+    #[command(flatten)]
+    pub results: Results,
     /// The form of the output
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -227,6 +287,10 @@ fn strategies() -> clap::builder::PossibleValuesParser {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}
+
+fn jobs(text: &str) -> Result<Jobs, String> {
+    if text == "auto" { Ok(Jobs::Auto) } else { at_least_one(text).map(Jobs::Number) }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

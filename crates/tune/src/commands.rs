@@ -1,11 +1,14 @@
-//! The commands that read: each prints one thing and ends.
+//! The commands that are done at once: each prints one thing and ends.
 
+pub mod clean;
+pub mod control;
 pub mod data;
 pub mod evaluate;
 pub mod filter;
 pub mod init;
 pub mod model;
 pub mod space;
+pub mod status;
 pub mod summary;
 
 use std::fs::OpenOptions;

@@ -47,6 +47,14 @@ pub enum Error {
     )]
     NoCheckpoint { trial: String },
 
+    #[error(
+        "study `{study}` trains a program of your own, and has no network\n\n`tune summary`, `tune space` and `tune status` know such studies"
+    )]
+    NoNetwork { study: String },
+
+    #[error("no search is at work on study `{study}`\n\n`tune search` starts one, or goes on with the study")]
+    NotAtWork { study: String },
+
     #[error("the worker could not start: {0}")]
     Worker(String),
 
@@ -83,9 +91,11 @@ pub enum Error {
     #[error("cannot be put into JSON: {0}")]
     Json(#[from] serde_json::Error),
 
-    /// The study stopped itself; why was printed with what it found.
-    #[error("too many trials failed in a row")]
-    GaveUp,
+    /// The study stopped itself.
+    #[error(
+        "too many trials failed in a row; the last of them: {last}\n\nthe same search command goes on when the cause is mended"
+    )]
+    GaveUp { last: String },
 
     /// Not a failure: the user asked to stop, and was told how to go on.
     #[error("interrupted")]
@@ -121,7 +131,11 @@ impl Error {
             other => eprintln!("error: {other}"),
         }
         match self {
-            Error::StudyFile(_) | Error::Device(_) | Error::NoStudy { .. } | Error::Exists(_) => ExitCode::from(2),
+            Error::StudyFile(_)
+            | Error::Device(_)
+            | Error::NoStudy { .. }
+            | Error::NoNetwork { .. }
+            | Error::Exists(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod config;
 mod error;
+mod process;
 mod protocol;
 mod search;
 mod study;
@@ -16,12 +17,18 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
+use study::Request;
 
 fn main() -> ExitCode {
     kernels::memory::keep_pages();
     let outcome = match Cli::parse().command {
         Command::Search(arguments) => search::run(&arguments),
         Command::Summary(arguments) => commands::summary::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
+        Command::Pause(arguments) => commands::control::run(Request::Pause, &arguments),
+        Command::Resume(arguments) => commands::control::run(Request::Resume, &arguments),
+        Command::Stop(arguments) => commands::control::run(Request::Stop, &arguments),
+        Command::Clean(arguments) => commands::clean::run(&arguments),
         Command::Space(arguments) => commands::space::run(&arguments),
         Command::Model(arguments) => commands::model::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

@@ -1,5 +1,5 @@
 //! What the supervisor and a worker say to each other: one JSON object a line, orders on the worker's standard input, reports on
-//! its standard output. `docs/formats.md` documents it.
+//! its standard output. `docs/protocol.md` documents it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
-use tuner::{Decision, Epoch, FailureReason, InfeasibleReason, Objective, TrialId};
+use tuner::{Decision, Epoch, Failure, Infeasible, Objective, TrialId};
 
-use crate::config::{Data, EarlyStopping};
+use crate::config::{EarlyStopping, Work};
 
 /// The version of the protocol; both sides must speak the same.
 pub const VERSION: u32 = 1;
@@ -40,7 +40,9 @@ pub struct Setup {
     pub seed: u64,
     pub backend: String,
     pub threads: usize,
-    pub data: Data,
+    /// `data` or `objective_command`, as in `study.json`.
+    #[serde(flatten)]
+    pub work: Work,
     /// Decides which epoch's checkpoint is kept as the best.
     pub objective: Objective,
     /// Epochs of a full training, which schedules span.
@@ -77,9 +79,9 @@ pub enum Report {
     /// The run has ended.
     Done { end: End, best_epoch: Option<u32> },
     /// The run has failed; the worker can take another.
-    Failed { reason: FailureReason, message: String },
+    Failed(Failure),
     /// The configuration cannot be built.
-    Infeasible { reason: InfeasibleReason, message: String },
+    Infeasible(Infeasible),
     /// The worker cannot work at all (data, backend); it ends.
     Unable { message: String },
 }
@@ -127,22 +129,26 @@ pub fn send(mut output: impl Write, message: &impl Serialize) -> std::io::Result
 
 /// Reads the next message; `None` at the end of the stream.
 pub fn receive<T: DeserializeOwned>(input: &mut impl BufRead) -> Result<Option<T>, ProtocolError> {
-    let mut line = String::new();
-    input.take(LONGEST_LINE_BYTES + 1).read_line(&mut line)?;
-    if line.is_empty() {
-        return Ok(None);
-    }
+    let Some(line) = line(input)? else { return Ok(None) };
+    serde_json::from_slice(&line).map(Some).map_err(|reason| ProtocolError::Malformed { line: excerpt(&line), reason })
+}
+
+/// Reads the next line, its end included; `None` at the end of the stream.
+pub fn line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, ProtocolError> {
+    let mut line = Vec::new();
+    input.take(LONGEST_LINE_BYTES + 1).read_until(b'\n', &mut line)?;
     if line.len() as u64 > LONGEST_LINE_BYTES {
         return Err(ProtocolError::TooLong { beginning: excerpt(&line) });
     }
-    serde_json::from_str(&line)
-        .map(Some)
-        .map_err(|reason| ProtocolError::Malformed { line: excerpt(line.trim_end()), reason })
+    Ok((!line.is_empty()).then_some(line))
 }
 
-fn excerpt(line: &str) -> String {
-    let beginning: String = line.chars().take(120).collect();
-    if beginning.len() < line.len() { beginning + "…" } else { beginning }
+/// The beginning of a line, to quote.
+pub fn excerpt(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end();
+    let beginning: String = text.chars().take(120).collect();
+    if beginning.len() < text.len() { beginning + "…" } else { beginning }
 }
 
 #[cfg(test)]
@@ -170,6 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_flat() {
+        let report = Report::Failed(Failure::new(tuner::FailureReason::Killed { signal: 9 }, "gone"));
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(text, r#"{"type":"failed","reason":"killed","signal":9,"message":"gone"}"#);
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    }
+
+    #[test]
+    fn an_unknown_type_names_the_known_ones_and_bytes_are_quoted() {
+        let error = receive::<Report>(&mut BufReader::new(&b"{\"type\": \"finished\"}\n"[..])).unwrap_err().to_string();
+        assert!(error.contains("unknown variant `finished`, expected one of `ready`"), "{error}");
+        assert!(error.ends_with("`{\"type\": \"finished\"}`"), "{error}");
+        let error = receive::<Report>(&mut BufReader::new(&b"\xff\xfe{}\n"[..])).unwrap_err().to_string();
+        assert!(error.contains("\u{fffd}\u{fffd}{}"), "{error}");
+    }
+
+    #[test]
     fn an_endless_line_is_refused() {
         let line = vec![b'x'; LONGEST_LINE_BYTES as usize + 5];
         assert!(matches!(receive::<Report>(&mut BufReader::new(&line[..])), Err(ProtocolError::TooLong { .. })));
@@ -178,5 +201,17 @@ mod tests {
     #[test]
     fn the_end_of_the_stream_is_no_error() {
         assert!(receive::<Report>(&mut BufReader::new(&b""[..])).unwrap().is_none());
+    }
+
+    #[test]
+    fn fuzz_orders_and_reports() {
+        fuzz::target("orders", |bytes| drop(receive::<Order>(&mut BufReader::new(bytes))));
+        fuzz::target("reports", |mut bytes| {
+            while let Ok(Some(report)) = receive::<Report>(&mut bytes) {
+                let mut line = Vec::new();
+                send(&mut line, &report).unwrap();
+                assert_eq!(receive::<Report>(&mut &line[..]).unwrap(), Some(report));
+            }
+        });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, Table};
-use tuner::analysis::Counts;
+use tuner::analysis::{Counts, Effort};
 use tuner::{Epoch, History, Objective, Params, Trial, TrialState, Value};
 
 /// Four significant digits, no needless zeros: `0.9712`, `3.162e-4`, `1250`.
@@ -44,6 +44,18 @@ pub fn duration(seconds: f64) -> String {
     } else {
         format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
     }
+}
+
+/// `512 B`, `1.5 MB`.
+pub fn bytes(bytes: u64) -> String {
+    let scale = ["B", "kB", "MB", "GB", "TB"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1000.0 && unit + 1 < scale.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{} {}", number((size * 10.0).round() / 10.0), scale[unit])
 }
 
 /// An integer with its thousands set apart, as in `2,950,506`.
@@ -120,6 +132,22 @@ pub fn counts(history: &History) -> String {
     text
 }
 
+/// How many epochs were trained, and how many it would have taken to train every trial in full; nothing where
+/// it is the same.
+pub fn effort(history: &History, epochs: u32) -> String {
+    let effort = Effort::of(history, epochs);
+    if effort.saved == 0 {
+        return String::new();
+    }
+    let full = effort.trained + effort.saved;
+    format!(
+        "Epochs: {} trained, {} saved ({:.0}% of a full training of every trial)\n",
+        count(u128::from(effort.trained)),
+        count(u128::from(effort.saved)),
+        100.0 * effort.saved as f64 / full as f64
+    )
+}
+
 /// The metrics of a trial: of each execution those of the epoch that decides its value, averaged over the executions.
 pub fn metrics(trial: &Trial, objective: &Objective) -> BTreeMap<String, f64> {
     let epochs: Vec<&Epoch> = trial.executions.iter().filter_map(|execution| objective.best_epoch(execution)).collect();
@@ -165,6 +193,11 @@ mod tests {
     #[test]
     fn durations_grow_units() {
         assert_eq!([0.0123, 1.5, 59.0, 61.0, 3661.0].map(duration), ["12 ms", "1.5 s", "59.0 s", "01:01", "1:01:01"]);
+    }
+
+    #[test]
+    fn bytes_grow_units() {
+        assert_eq!([0, 999, 1500, 178_882, 3_195_621].map(bytes), ["0 B", "999 B", "1.5 kB", "178.9 kB", "3.2 MB"]);
     }
 
     #[test]

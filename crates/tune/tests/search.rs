@@ -150,6 +150,17 @@ fn a_damaged_trial_file_is_set_aside() {
 }
 
 #[test]
+fn a_missing_trial_file_is_named() {
+    let place = Place::new();
+    place.stdout(&["search", "tiny.toml", "--quiet", "--trials", "3"]);
+    std::fs::remove_file(place.path().join("results/tiny/trials/0002.json")).unwrap();
+    let printed = place.stdout(&["search", "tiny.toml", "--trials", "3"]);
+    assert!(printed.contains("trials/0002.json is missing"), "{printed}");
+    let numbers: Vec<u64> = place.trials("tiny").iter().map(|trial| trial["id"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 3, 4]);
+}
+
+#[test]
 fn grid_ends_when_the_space_is_exhausted() {
     let place = Place::new();
     let study = common::TINY
@@ -240,4 +251,12 @@ fn a_folder_of_images_is_searched_and_evaluated() {
         serde_json::from_str(&place.stdout(&["evaluate", "tiny", "--format", "json"])).unwrap();
     assert_eq!(evaluated["accuracy"], 1.0, "{evaluated}");
     assert_eq!(evaluated["classes"], serde_json::json!(["left", "right"]), "{evaluated}");
+}
+
+#[test]
+fn jobs_are_measured_when_asked() {
+    let place = Place::new();
+    let printed = place.stdout(&["search", "tiny.toml", "--jobs", "auto"]);
+    assert!(printed.contains("jobs auto chose ") && printed.contains("images/s by jobs: 1: "), "{printed}");
+    assert!(place.trials("tiny").iter().all(|trial| trial["state"] == "completed"));
 }

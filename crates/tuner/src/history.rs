@@ -1,6 +1,6 @@
 //! Everything known in a study.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::objective::Objective;
 use crate::space::Params;
@@ -16,7 +16,12 @@ pub struct History {
     known: HashMap<String, u32>,
     pending: BTreeSet<TrialId>,
     started: u64,
+    epochs: u64,
     last: u64,
+    /// The revision that gave each trial its present form, in the order of `trials`; and the same by revision.
+    revisions: Vec<u64>,
+    changes: BTreeMap<u64, TrialId>,
+    revision: u64,
 }
 
 impl History {
@@ -36,6 +41,7 @@ impl History {
             }
             Err(at) => {
                 self.trials.insert(at, trial);
+                self.revisions.insert(at, 0);
                 at
             }
         };
@@ -60,6 +66,10 @@ impl History {
             self.pending.insert(trial.id);
         }
         self.started += u64::from(trial.was_started());
+        self.epochs += trial.epochs_trained();
+        self.revision += 1;
+        self.changes.insert(self.revision, trial.id);
+        self.revisions[at] = self.revision;
     }
 
     fn forget(&mut self, at: usize) {
@@ -73,6 +83,8 @@ impl History {
         }
         self.pending.remove(&trial.id);
         self.started -= u64::from(trial.was_started());
+        self.epochs -= trial.epochs_trained();
+        self.changes.remove(&self.revisions[at]);
     }
 
     fn position(&self, id: TrialId) -> Result<usize, usize> {
@@ -108,6 +120,11 @@ impl History {
         self.started
     }
 
+    /// How many epochs all trials have trained together.
+    pub fn epochs_trained(&self) -> u64 {
+        self.epochs
+    }
+
     /// The number of the next trial. Numbers of trials that were lost are not used again.
     pub fn next_id(&self) -> TrialId {
         TrialId(self.last + 1)
@@ -118,6 +135,18 @@ impl History {
         self.last = self.last.max(id.0);
     }
 
+    /// A number that grows with every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The trials that were added or changed after a revision, the latest change last: for indices that are kept up to
+    /// date at the cost of what has changed. After revision 0 it is every trial.
+    pub fn changed_since(&self, revision: u64) -> impl Iterator<Item = &Trial> {
+        let after = (std::ops::Bound::Excluded(revision), std::ops::Bound::Unbounded);
+        self.changes.range(after).filter_map(|(_, id)| self.get(*id))
+    }
+
     /// Trials of which nothing more will come.
     pub fn finished(&self) -> impl DoubleEndedIterator<Item = &Trial> {
         self.iter().filter(|trial| trial.state.is_final())
@@ -126,6 +155,11 @@ impl History {
     /// Trials whose outcome is not known yet: waiting, running or paused.
     pub fn pending(&self) -> impl DoubleEndedIterator<Item = &Trial> {
         self.pending.iter().filter_map(|id| self.get(*id))
+    }
+
+    /// Trials that somebody is at, or will be without being asked: waiting or running.
+    pub fn under_way(&self) -> impl DoubleEndedIterator<Item = &Trial> {
+        self.pending().filter(|trial| trial.state != TrialState::Paused)
     }
 
     /// How many trials are pending.
@@ -200,6 +234,21 @@ mod tests {
         assert!(!history.contains(&trial(1, 10).params) && history.contains(&trial(1, 30).params));
         history.reserve_through(TrialId(9));
         assert_eq!((history.len(), history.next_id()), (3, TrialId(10)));
+    }
+
+    #[test]
+    fn says_what_has_changed_once_each() {
+        let mut history = History::from_iter([trial(2, 20), trial(1, 10), trial(5, 50)]);
+        let changed = |history: &History, since| history.changed_since(since).map(|t| t.id.0).collect::<Vec<_>>();
+        assert_eq!(changed(&history, 0), [2, 1, 5]);
+        let before = history.revision();
+        assert!(changed(&history, before).is_empty());
+        for _ in 0..3 {
+            history.update(TrialId(5), |trial| trial.budget += 1);
+            history.push(trial(1, 11));
+        }
+        assert_eq!(changed(&history, before), [5, 1]);
+        assert_eq!(changed(&history, 0), [2, 5, 1]);
     }
 
     #[test]

@@ -17,6 +17,16 @@ pub enum Direction {
     Maximize,
 }
 
+impl Direction {
+    /// 1 where less is better, else -1: a score times it is a loss.
+    pub fn sign(self) -> f64 {
+        match self {
+            Direction::Minimize => 1.0,
+            Direction::Maximize => -1.0,
+        }
+    }
+}
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

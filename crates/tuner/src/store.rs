@@ -3,16 +3,20 @@
 mod atomic;
 mod directory;
 mod error;
+mod fault;
 mod json;
 mod memory;
 
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use crate::study::StopReason;
 use crate::trial::{Trial, TrialId};
 
 pub use atomic::write_atomically;
-pub use directory::{DirectoryStore, FORMAT, StudyRecord, check_name};
+pub use directory::{AtWork, DirectoryStore, FORMAT, StudyRecord, check_name};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 
@@ -30,6 +34,33 @@ pub trait Store: Send {
     /// # Errors
     /// When it cannot be written. What was kept before is then still there.
     fn save(&mut self, trial: &Trial) -> Result<(), StoreError>;
+
+    /// Keeps several trials, as [`Self::save`] keeps one; where it can, at the price of one. With none it may use the time to tidy
+    /// up.
+    ///
+    /// # Errors
+    /// When one of them cannot be written. Others may then be kept already.
+    fn save_all(&mut self, trials: &[&Trial]) -> Result<(), StoreError> {
+        trials.iter().try_for_each(|trial| self.save(trial))
+    }
+
+    /// Keeps why the study has ended, until another trial is saved.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn end(&mut self, _end: &StudyEnd) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Why and when a study ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyEnd {
+    /// Why.
+    #[serde(flatten)]
+    pub reason: StopReason,
+    /// When, in UTC.
+    pub at: String,
 }
 
 /// What a store had.

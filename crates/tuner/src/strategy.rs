@@ -1,28 +1,38 @@
 //! Strategies: what to try next, given everything known.
 
+mod asha;
 pub mod auto;
 mod bayesian;
 pub mod draw;
 mod encoding;
 mod evidence;
 mod grid;
+mod hyperband;
 mod initial;
 mod numeric;
+mod pruning;
 mod random;
+pub mod rungs;
+mod sampler;
 mod sobol;
 mod tpe;
 
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use asha::{Asha, AshaSettings};
 pub use auto::Auto;
 pub use bayesian::{Bayesian, BayesianSettings, Inactive};
 pub use grid::Grid;
+pub use hyperband::{Hyperband, HyperbandSettings};
+pub use pruning::{Pruned, PruningSettings, Rule};
 pub use random::Random;
+pub use sampler::Sampler;
 pub use sobol::Sobol;
 pub use tpe::{Tpe, TpeSettings};
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -31,7 +41,7 @@ use crate::history::History;
 use crate::objective::Objective;
 use crate::seeds;
 use crate::space::{Params, Space};
-use crate::trial::{Infeasible, InfeasibleReason, TrialId};
+use crate::trial::{Infeasible, InfeasibleReason, Trial, TrialId};
 
 /// A study as a strategy sees it: everything known, trials under way included.
 pub struct StudyView<'a> {
@@ -86,6 +96,39 @@ pub trait Strategy: Send {
         let _ = (study, trial);
         Decision::Continue
     }
+
+    /// Where a trial is on its way to a full training of `epochs`, for a strategy that trains in rungs.
+    fn stage(&self, epochs: u32, trial: &Trial) -> Option<Stage> {
+        let _ = (epochs, trial);
+        None
+    }
+
+    /// Whether a paused trial may be resumed one day: if not, nobody needs its checkpoint.
+    fn may_resume(&self, study: &StudyView<'_>, trial: &Trial) -> bool {
+        let _ = (study, trial);
+        true
+    }
+}
+
+/// Where a trial is on its way to a full training. All numbers count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// Which bracket, over all iterations, for a strategy that has several.
+    pub bracket: Option<u64>,
+    /// The rung that its budget leads to.
+    pub rung: usize,
+    /// How many rungs there are.
+    pub rungs: usize,
+}
+
+/// `bracket 2, rung 1 of 3`.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bracket) = self.bracket {
+            write!(f, "bracket {bracket}, ")?;
+        }
+        write!(f, "rung {} of {}", self.rung, self.rungs)
+    }
 }
 
 /// The next piece of work.
@@ -111,6 +154,8 @@ pub enum Proposal {
     Wait,
     /// Nothing any more: every configuration was tried.
     Exhausted,
+    /// Nothing any more: all that the strategy was set to do is done.
+    Complete,
 }
 
 /// What becomes of a trial after an epoch.
@@ -135,11 +180,24 @@ pub struct Settings {
     pub tpe: TpeSettings,
     /// `bayesian`.
     pub bayesian: BayesianSettings,
+    /// `hyperband`.
+    pub hyperband: HyperbandSettings,
+    /// `asha`.
+    pub asha: AshaSettings,
+    /// A rule that stops trials early, for any strategy.
+    pub pruning: Option<PruningSettings>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { grid_points: 10, tpe: TpeSettings::default(), bayesian: BayesianSettings::default() }
+        Self {
+            grid_points: 10,
+            tpe: TpeSettings::default(),
+            bayesian: BayesianSettings::default(),
+            hyperband: HyperbandSettings::default(),
+            asha: AshaSettings::default(),
+            pruning: None,
+        }
     }
 }
 
@@ -151,6 +209,8 @@ pub const STRATEGIES: &[(&str, &str)] = &[
     ("sobol", "an Owen-scrambled Sobol sequence: more even than random"),
     ("tpe", "tree-structured Parzen estimator: what good trials have and bad ones have not; a millisecond each"),
     ("bayesian", "a Gaussian process and expected improvement: the fewest trials to a good result"),
+    ("hyperband", "many trials trained a little, the best of them more, few in full; in brackets"),
+    ("asha", "the same without waiting for a bracket: for many workers"),
 ];
 
 /// The strategy of a name.
@@ -158,19 +218,25 @@ pub const STRATEGIES: &[(&str, &str)] = &[
 /// # Errors
 /// When there is none; the error lists all names.
 pub fn by_name(name: &str, settings: &Settings) -> Result<Box<dyn Strategy>, StrategyError> {
-    match name {
-        "random" => Ok(Box::new(Random::default())),
-        "auto" => Ok(Box::new(Auto::new(settings))),
-        "sobol" => Ok(Box::new(Sobol::default())),
-        "tpe" => Ok(Box::new(Tpe::new(settings.tpe))),
-        "bayesian" => Ok(Box::new(Bayesian::new(settings.bayesian))),
-        "grid" => Ok(Box::new(Grid::new(settings.grid_points))),
+    let strategy: Box<dyn Strategy> = match name {
+        "random" => Box::new(Random::default()),
+        "auto" => Box::new(Auto::new(settings)),
+        "sobol" => Box::new(Sobol::default()),
+        "tpe" => Box::new(Tpe::new(settings.tpe)),
+        "bayesian" => Box::new(Bayesian::new(settings.bayesian)),
+        "grid" => Box::new(Grid::new(settings.grid_points)),
+        "hyperband" => Box::new(Hyperband::new(settings)),
+        "asha" => Box::new(Asha::new(settings)),
         _ => {
             let known: Vec<_> = STRATEGIES.iter().map(|(name, _)| *name).collect();
             let nearest = crate::space::nearest(name, known.iter().copied());
-            Err(StrategyError::Unknown { name: name.to_owned(), nearest, known })
+            return Err(StrategyError::Unknown { name: name.to_owned(), nearest, known });
         }
-    }
+    };
+    Ok(match settings.pruning {
+        Some(pruning) => Box::new(Pruned::new(strategy, pruning)),
+        None => strategy,
+    })
 }
 
 /// Why a strategy has no answer.

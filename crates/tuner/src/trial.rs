@@ -258,6 +258,9 @@ pub struct Trial {
     /// How many infeasible configurations were discarded on the way to this one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected: BTreeMap<InfeasibleReason, u64>,
+    /// How it failed before it was tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retried: Vec<Failure>,
     /// When it was proposed, in UTC.
     pub created: String,
     /// When it ended, in UTC.
@@ -279,6 +282,7 @@ impl Trial {
             rungs: Vec::new(),
             enqueued: false,
             rejected: BTreeMap::new(),
+            retried: Vec::new(),
             created: crate::clock::now(),
             finished: None,
             executions: Vec::new(),

@@ -233,4 +233,17 @@ mod tests {
             prop_assert_eq!(read.is_ok(), label < 10);
         }
     }
+
+    #[test]
+    fn fuzz_class_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        fuzz::target("cifar_names", |bytes| {
+            fs::write(&path, bytes).unwrap();
+            assert!(
+                class_names(&path, &CIFAR10).is_ok_and(|names| names.len() == 10)
+                    || class_names(&path, &CIFAR10).is_err()
+            );
+        });
+    }
 }

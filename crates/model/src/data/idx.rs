@@ -278,4 +278,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_idx() {
+        fuzz::target("idx", |bytes| {
+            let _ = decode_bytes::<3>(bytes);
+            let _ = decode_bytes::<1>(bytes);
+        });
+    }
 }

@@ -304,4 +304,13 @@ mod tests {
             prop_assert_eq!(integer(&unsigned.to_le_bytes()[..width], false, false), i128::from(unsigned));
         }
     }
+
+    #[test]
+    fn fuzz_npz() {
+        fuzz::target("npz", |bytes| {
+            if let Ok(data) = decode(Cursor::new(bytes), Path::new("x.npz")) {
+                assert_eq!(data.train.samples.len(), data.train.len() * data.train.shape.elements());
+            }
+        });
+    }
 }

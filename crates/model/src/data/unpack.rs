@@ -197,4 +197,17 @@ pub(super) mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_archive() {
+        fuzz::target("archive", |bytes| {
+            // As it is, and what it would be inside of a sound compression.
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(bytes).unwrap();
+            for bytes in [bytes, &gzip.finish().unwrap()] {
+                let (outer, _) = try_unpack(bytes);
+                assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 1, "something was written elsewhere");
+            }
+        });
+    }
 }

@@ -29,6 +29,19 @@ pub enum CheckpointError {
         /// What went wrong.
         source: std::io::Error,
     },
+    /// The disk is too full for it. Nothing was written.
+    #[error(
+        "the checkpoint `{path}` needs {needed} bytes, and the disk has {free} left; make room, or point --results to another disk, and run the same command again",
+        path = path.display()
+    )]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        needed: u64,
+        /// What the disk has left.
+        free: u64,
+    },
     /// The file is not what was written.
     #[error("the checkpoint `{path}` is damaged: {what}", path = path.display())]
     Damaged {
@@ -80,7 +93,28 @@ pub(super) fn write(path: &Path, header: &impl Serialize, parts: &[&[u8]]) -> Re
     }
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
+    if let Some(free) = room(path).filter(|free| *free < bytes.len() as u64) {
+        return Err(CheckpointError::NoRoom { path: path.to_owned(), needed: bytes.len() as u64, free });
+    }
     replace(path, &bytes).map_err(|source| CheckpointError::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// What the disk has left, in bytes; `None` where the system does not tell.
+fn room(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        // The folder may not be there yet: the nearest that is lies on the same disk.
+        let statistics = path.ancestors().skip(1).find_map(|folder| {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            rustix::fs::statvfs(folder).ok()
+        })?;
+        Some(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 /// Writes beside, syncs, renames, and syncs the folder: a crash leaves the old file or the new one.
@@ -169,6 +203,15 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn the_room_is_that_of_the_disk_whether_the_folder_is_there_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(room(&folder.path().join("x.ckpt")).is_some_and(|free| free > 0));
+        assert!(room(&folder.path().join("no/such/x.ckpt")).is_some_and(|free| free > 0));
+        assert!(room(Path::new("x.ckpt")).is_some());
+    }
+
+    #[test]
     fn any_changed_or_missing_byte_is_found_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.ckpt");
@@ -184,5 +227,16 @@ mod tests {
             fs::write(&path, &changed).unwrap();
             assert!(read::<String>(&path).is_err(), "{index}");
         }
+    }
+
+    #[test]
+    fn fuzz_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.ckpt");
+        fuzz::target("checkpoint", |bytes| {
+            // With its checksum right: what is behind it has to bear anything too.
+            fs::write(&path, [bytes, Sha256::digest(bytes).as_slice()].concat()).unwrap();
+            let _ = read::<String>(&path);
+        });
     }
 }

@@ -22,7 +22,7 @@ pub fn run(arguments: &cli::Evaluate) -> Result<(), Error> {
     let search = &study.file.settings.search;
     model::device::set_threads(search.threads)?;
     let device = model::device::device(arguments.backend.as_ref().unwrap_or(&search.backend))?;
-    let data = model::data::load(&study.file.settings.data.source)?;
+    let data = model::data::load(&study.file.data()?.source)?;
     let config = Config::from_values(&values::to_object(&trial.params))?;
     let evaluation = train::evaluate(&checkpoint, &config, &data.test, &device)?;
     match arguments.format {

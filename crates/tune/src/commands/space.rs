@@ -1,13 +1,16 @@
 //! `tune space`: the search space, its size, and how much of it can be built.
 
+mod plan;
+
 use serde_json::{Value as Json, json};
 use tuner::{Condition, Domain, Hyperparameter, Params, Sampling, Size, Space, TrialId};
 
 use crate::cli::{self, Format};
 use crate::config::{self, Overrides};
 use crate::error::Error;
-use crate::study::Feasibility;
+use crate::study::{self, Feasibility};
 use crate::tables;
+use plan::Planned;
 
 /// Spaces up to this many configurations are judged one by one.
 const EXACT_UP_TO: u128 = 20_000;
@@ -15,12 +18,25 @@ const EXACT_UP_TO: u128 = 20_000;
 const SAMPLES: usize = 2_000;
 
 pub fn run(arguments: &cli::Space) -> Result<(), Error> {
-    let file = config::load(&arguments.config, &Overrides::default())?;
-    let feasibility = Feasibility::of(&file)?;
-    let feasible = Feasible::of(&file.space, file.seed, &|params| feasibility.judge(params).is_ok());
+    let (strategy, epochs) = (arguments.strategy.clone(), arguments.epochs);
+    let file = config::load(&arguments.config, &Overrides { strategy, epochs, ..Overrides::default() })?;
+    let folder = config::study_folder(&arguments.results.results, &file.name);
+    let known = study::read(&folder).ok();
+    let plan = Planned::of(&file, known.as_ref().map(|study| &study.history));
+    let judge = Feasibility::judge_of(&file)?;
+    let feasible = Feasible::of(&file.space, file.seed, &|params| judge(params).is_ok());
     match arguments.format {
-        Format::Text => super::print(&text(&file.space, &feasible)),
-        Format::Json => super::print_json(&as_json(&file.space, &feasible)),
+        Format::Text => {
+            let plan = plan.as_ref().map_or_else(String::new, Planned::text);
+            super::print(&(text(&file.space, &feasible) + &plan))
+        }
+        Format::Json => {
+            let mut json = as_json(&file.space, &feasible);
+            if let Some(plan) = &plan {
+                json["plan"] = plan.as_json();
+            }
+            super::print_json(&json)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `tune summary`: the best trials, and what became of the others.
 
 use serde_json::{Value as Json, json};
-use tuner::analysis::{Counts, ranking};
+use tuner::analysis::{Counts, Effort, paused, ranking};
 use tuner::{Trial, TrialState};
 
 use crate::cli::{Summary, TableFormat};
@@ -40,20 +40,45 @@ fn text(study: &Finished, best: &[&Trial], scored: usize) -> String {
         file.seed,
         tables::counts(&study.history)
     );
+    if let Some(end) = &study.end {
+        text += &format!("Ended: {}\n", end.reason);
+    }
+    text += &tables::effort(&study.history, file.settings.search.epochs);
     for trial in study.history.iter() {
         if let TrialState::Failed(_) | TrialState::Infeasible(_) = trial.state {
             text += &format!("  trial {} {}\n", trial.id, first_line(&tables::state(&trial.state)));
         }
     }
     if best.is_empty() {
-        return text + "\nNo trial has a score yet.\n";
+        return text + "\nNo trial has a score yet.\n" + &waiting(study);
     }
     text += &format!("\nBest {} of {scored} trials with a score\n", best.len());
     for (group, trials) in best.chunks(TRIALS_ABREAST).enumerate() {
         text += &abreast(study, trials, group * TRIALS_ABREAST);
         text.push('\n');
     }
-    text
+    text + &waiting(study)
+}
+
+/// The trials that have paused, by budget: what was measured after fewer epochs is not ranked with the rest.
+fn waiting(study: &Finished) -> String {
+    let objective = &study.file.objective;
+    let budgets = paused(&study.history, objective);
+    if budgets.is_empty() {
+        return String::new();
+    }
+    let mut table = tables::table(["Paused after", "Trials", "Best", objective.metric.as_str()]);
+    for (budget, trials) in budgets {
+        let best = trials.first();
+        let score = best.and_then(|trial| trial.score_at(objective, budget));
+        table.add_row([
+            format!("{budget} epoch{}", if budget == 1 { "" } else { "s" }),
+            trials.len().to_string(),
+            best.map_or_else(String::new, |trial| trial.id.to_string()),
+            score.map_or_else(|| "-".to_owned(), tables::number),
+        ]);
+    }
+    format!("\n{table}\n")
 }
 
 /// Trials side by side, a row for each hyperparameter.
@@ -99,6 +124,12 @@ fn as_json(study: &Finished, best: &[&Trial]) -> Json {
         "strategy": file.strategy,
         "seed": file.seed,
         "trials": Counts::of(&study.history),
+        "end": study.end,
+        "epochs": Effort::of(&study.history, file.settings.search.epochs),
+        "paused": paused(&study.history, &file.objective).into_iter().map(|(budget, trials)| json!({
+            "budget": budget,
+            "trials": trials.iter().map(|trial| trial.id).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "best": best.iter().map(|trial| json!({
             "trial": trial.id,
             "score": trial.score,

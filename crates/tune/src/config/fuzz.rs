@@ -128,3 +128,12 @@ fn the_studies_that_are_damaged_are_sound_themselves() {
         assert!(parse(Path::new("study.toml"), study, &Overrides::default()).is_ok());
     }
 }
+
+#[test]
+fn fuzz_study_file() {
+    fuzz::target("study_file", |bytes| {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            let _ = parse(Path::new("fuzz.toml"), text, &Overrides::default());
+        }
+    });
+}

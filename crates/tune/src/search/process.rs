@@ -1,22 +1,19 @@
 //! A worker process, from the supervisor's side.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::io::BufReader;
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use tuner::{Failure, FailureReason};
 
+use super::launch::Launch;
 use crate::error::Error;
+use crate::process::{self, Ending, LastWords};
 use crate::protocol::{self, Order, ProtocolError, Report};
 
-/// Lines of a worker's errors that are kept for the failure's message.
-const KEPT_LINES: usize = 20;
-
-/// The exit code of a Rust program that panicked.
-const PANICKED: i32 = 101;
+/// How long a worker may take to end after it was told to, or after its orders have ended.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What a worker's threads tell the supervisor.
 pub enum Message {
@@ -28,35 +25,33 @@ pub enum Message {
 pub struct WorkerProcess {
     child: Child,
     orders: ChildStdin,
-    errors: Arc<Mutex<VecDeque<String>>>,
-    error_reader: JoinHandle<()>,
+    words: LastWords,
+    /// Of [`process::memory_kills`], when it was started.
+    kills: u64,
 }
 
 impl WorkerProcess {
     /// Starts a worker that sends what it says, wrapped by `wrap`, to `inbox`.
     pub fn start<T: Send + 'static>(
-        backend: &str,
-        inbox: Sender<T>,
+        launch: &Launch,
+        inbox: SyncSender<T>,
         wrap: impl Fn(Message) -> T + Send + 'static,
     ) -> Result<Self, Error> {
-        let program = std::env::current_exe().map_err(|error| Error::Worker(error.to_string()))?;
-        let mut command = Command::new(program);
-        // Optimizer states are restored on Burn's default device, which has to be the one that trains.
-        command
-            .arg("worker")
-            .env("BURN_DEVICE", backend)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let kills = process::memory_kills();
+        let mut command = launch.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for the supervisor alone: it lets the worker finish its epoch.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|error| Error::Worker(error.to_string()))?;
+        process::in_own_group(&mut command);
+        let mut child = command.spawn().map_err(|error| Error::Worker(format!("`{}`: {error}", launch.name())))?;
+        if let Some(bytes) = launch.memory_limit_bytes {
+            // Before it has had an order, and so before it has anything to allocate for.
+            process::limit_memory(child.id(), bytes)
+                .map_err(|error| Error::Worker(format!("its memory cannot be limited: {error}")))?;
+        }
         let (Some(orders), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Error::Worker("its streams are missing".to_owned()));
         };
-
         std::thread::spawn(move || {
             let mut output = BufReader::new(output);
             loop {
@@ -70,19 +65,7 @@ impl WorkerProcess {
                 }
             }
         });
-
-        let kept = Arc::new(Mutex::new(VecDeque::new()));
-        let keeping = Arc::clone(&kept);
-        let error_reader = std::thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                let mut lines = keeping.lock().unwrap_or_else(PoisonError::into_inner);
-                if lines.len() == KEPT_LINES {
-                    lines.pop_front();
-                }
-                lines.push_back(line);
-            }
-        });
-        Ok(WorkerProcess { child, orders, errors: kept, error_reader })
+        Ok(WorkerProcess { child, orders, words: LastWords::of(errors), kills })
     }
 
     /// Gives an order. An error means that the process has ended; its [`Message::Lost`] is on its way and says more.
@@ -90,47 +73,39 @@ impl WorkerProcess {
         protocol::send(&mut self.orders, order)
     }
 
-    /// Waits for an idle worker to end after [`Order::Quit`].
+    /// Lets an idle worker end.
     pub fn quit(mut self) {
         let _ = self.order(&Order::Quit);
-        drop(self.orders);
-        let _ = self.child.wait();
+        self.kill();
     }
 
-    /// Ends the process now.
-    pub fn kill(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Ends the process now, and all that it started, and returns its last words. A worker ends by itself when its orders
+    /// end, and takes what it started with it; only one that does not is ended by force.
+    pub fn kill(self) -> String {
+        let WorkerProcess { mut child, orders, words, .. } = self;
+        drop(orders);
+        let ended = process::wait(&mut child, GRACE);
+        process::end_group(child.id(), Ending::Force);
+        if !matches!(ended, Ok(Some(_))) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        words.text()
     }
 
     /// Why a lost worker is lost, as the failure of its trial.
     pub fn autopsy(mut self, protocol: Option<&ProtocolError>) -> Failure {
-        if protocol.is_some() {
-            let _ = self.child.kill();
+        if let Some(error) = protocol {
+            let said = self.kill();
+            let message = format!("the worker's output broke: {error}\n{said}").trim_end().to_owned();
+            return Failure { reason: FailureReason::Error, message };
         }
         drop(self.orders);
-        let status = self.child.wait();
-        let _ = self.error_reader.join();
-        let lines = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = lines.iter().cloned().collect::<Vec<_>>().join("\n");
-        if let Some(error) = protocol {
-            return Failure { reason: FailureReason::Error, message: format!("the worker's output broke: {error}") };
-        }
+        let status = process::end(&mut self.child, GRACE);
+        let said = self.words.text();
         match status {
-            Ok(status) => classify(status, said),
+            Ok(status) => process::failure("the worker", status, &said, self.kills),
             Err(error) => Failure { reason: FailureReason::Error, message: error.to_string() },
         }
     }
-}
-
-fn classify(status: ExitStatus, said: String) -> Failure {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let hint = if signal == 9 { " (often the system's answer to a lack of memory)" } else { "" };
-        let message = format!("the worker was killed by signal {signal}{hint}\n{said}").trim_end().to_owned();
-        return Failure { reason: FailureReason::Killed { signal }, message };
-    }
-    let reason = if status.code() == Some(PANICKED) { FailureReason::Panic } else { FailureReason::Error };
-    let message = if said.is_empty() { format!("the worker ended: {status}") } else { said };
-    Failure { reason, message }
 }

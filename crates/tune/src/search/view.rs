@@ -7,6 +7,7 @@ pub use screen::TICK;
 
 use std::io::IsTerminal as _;
 
+use tuner::strategy::Stage;
 use tuner::{Epoch, Objective, Params, Trial};
 
 use crate::protocol::Progress;
@@ -42,7 +43,16 @@ pub enum Happening<'a> {
         place: Place,
         params: &'a Params,
         from_epoch: u32,
+        /// Where it is on its way to a full training.
+        stage: Option<Stage>,
         best: Option<&'a Trial>,
+    },
+    /// A trial has come to its rung, and may go on later.
+    Paused {
+        trial: &'a Trial,
+        stage: Option<Stage>,
+        /// How many trials have paused, this one among them.
+        paused: usize,
     },
     Progress {
         place: Place,
@@ -102,6 +112,29 @@ fn measured(epoch: &Epoch, objective: &Objective) -> String {
         .filter_map(|name| epoch.metrics.get(name).map(|value| format!("{name} {}", crate::tables::number(*value))))
         .collect::<Vec<_>>()
         .join("  ")
+}
+
+/// One line that says how far a trial has come: `trial 0003 paused after epoch 3 (bracket 1, rung 2 of 4)  val_accuracy
+/// 0.91; 7 paused`.
+fn pausing(trial: &Trial, stage: Option<Stage>, paused: usize, objective: &Objective) -> String {
+    let mut line = format!("trial {} paused after epoch {}", trial.id, trial.budget);
+    if let Some(stage) = stage {
+        line += &format!(" ({stage})");
+    }
+    if let Some(score) = trial.score {
+        line += &format!("  {} {}", objective.metric, crate::tables::number(score));
+    }
+    line + &format!("; {paused} paused")
+}
+
+/// `, bracket 1, rung 1 of 4`, `, going on after epoch 1 to bracket 1, rung 2 of 4` or `, going on after epoch 3`; nothing for a trial that begins without rungs.
+fn onward(from_epoch: u32, stage: Option<Stage>) -> String {
+    match (from_epoch, stage) {
+        (0, None) => String::new(),
+        (0, Some(stage)) => format!(", {stage}"),
+        (after, None) => format!(", going on after epoch {after}"),
+        (after, Some(stage)) => format!(", going on after epoch {after} to {stage}"),
+    }
 }
 
 /// One line that says how a trial ended.

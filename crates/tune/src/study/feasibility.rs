@@ -5,9 +5,12 @@ use model::cnn::Plan;
 use model::hyperparameters::Config;
 use tuner::{Infeasible, InfeasibleReason, Params};
 
-use crate::config::{Limits, StudyFile};
+use crate::config::{Limits, StudyFile, Work};
 use crate::error::Error;
 use crate::values;
+
+/// Says of a configuration whether it can be trained.
+pub type Judge = Box<dyn Fn(&Params) -> Result<(), Infeasible> + Send>;
 
 /// What a configuration is judged by.
 #[derive(Debug, Clone)]
@@ -20,7 +23,7 @@ pub struct Feasibility {
 impl Feasibility {
     /// Takes the shape of an image and the number of classes from the catalog, and from the data where they decide.
     pub fn of(file: &StudyFile) -> Result<Self, Error> {
-        let source = &file.settings.data.source;
+        let source = &file.data()?.source;
         let (shape, classes) = if let Some(content) = model::data::info(&source.dataset)?.content {
             (content.shape(), content.classes)
         } else {
@@ -33,6 +36,15 @@ impl Feasibility {
     /// The network of a configuration.
     pub fn plan(&self, config: &Config) -> Plan {
         Plan::new(&config.cnn, &self.shape, self.classes)
+    }
+
+    /// What a study is judged by before a trial is begun: a program of the user's own takes everything.
+    pub fn judge_of(file: &StudyFile) -> Result<Judge, Error> {
+        if let Work::Program(_) = file.settings.work {
+            return Ok(Box::new(|_| Ok(())));
+        }
+        let feasibility = Feasibility::of(file)?;
+        Ok(Box::new(move |params| feasibility.judge(params)))
     }
 
     pub fn judge(&self, params: &Params) -> Result<(), Infeasible> {

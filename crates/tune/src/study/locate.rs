@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tuner::space::nearest;
-use tuner::store::DirectoryStore;
+use tuner::store::{DirectoryStore, StudyEnd};
 use tuner::{History, Trial, TrialId};
 
 use crate::config::{self, Overrides, StudyFile};
@@ -14,6 +14,8 @@ pub struct Finished {
     pub folder: PathBuf,
     pub file: StudyFile,
     pub history: History,
+    /// Why it ended, if it has.
+    pub end: Option<StudyEnd>,
     /// Trial files that could not be read, and why.
     pub damaged: Vec<String>,
 }
@@ -87,7 +89,13 @@ pub fn read(folder: &Path) -> Result<Finished, Error> {
         settings,
     };
     let damaged = loaded.damaged.iter().map(ToString::to_string).collect();
-    Ok(Finished { folder: folder.to_owned(), file, history: loaded.trials.into_iter().collect(), damaged })
+    Ok(Finished {
+        folder: folder.to_owned(),
+        file,
+        history: loaded.trials.into_iter().collect(),
+        end: DirectoryStore::read_end(folder)?,
+        damaged,
+    })
 }
 
 /// The studies below `results` and when each changed last.

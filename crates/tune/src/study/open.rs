@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tuner::store::{DirectoryStore, FORMAT, StudyRecord};
-use tuner::{Study, StudySettings};
+use tuner::{Study, StudySettings, TrialId};
 
-use super::Feasibility;
+use super::Judge;
 use crate::config::StudyFile;
 use crate::error::Error;
 
@@ -16,11 +16,20 @@ const MAY_CHANGE: &[&str] = &[
     "study.search.trials",
     "study.search.max_time_seconds",
     "study.search.target",
+    "study.search.max_epochs_total",
+    "study.search.plateau",
     "study.search.max_consecutive_failures",
+    "study.search.max_retries",
+    "study.search.trial_timeout_seconds",
+    "study.search.silence_timeout_seconds",
+    "study.search.memory_limit_bytes",
     "study.search.jobs",
     "study.search.threads",
     "study.search.backend",
+    "study.search.devices",
     "study.search.keep_checkpoints",
+    "study.objective_command.directory",
+    "study.objective_command.grace_seconds",
 ];
 
 /// The study in `folder`, new or as earlier runs left it, and what the user should know about it.
@@ -28,12 +37,7 @@ const MAY_CHANGE: &[&str] = &[
 /// # Errors
 ///
 /// The study was started with other settings, another search is running it, or the folder cannot be read or written.
-pub fn open(
-    file: &StudyFile,
-    folder: &Path,
-    overwrite: bool,
-    feasibility: Feasibility,
-) -> Result<(Study, Vec<String>), Error> {
+pub fn open(file: &StudyFile, folder: &Path, overwrite: bool, judge: Judge) -> Result<(Study, Vec<String>), Error> {
     let store = if overwrite {
         DirectoryStore::overwrite(folder, &record(file)?)?
     } else if super::is_study(folder) {
@@ -56,14 +60,31 @@ pub fn open(
             max_time: search.max_time_seconds.map(Duration::from_secs_f64),
             target: search.target,
             max_consecutive_failures: search.max_consecutive_failures,
+            max_retries: search.max_retries,
+            max_epochs_total: search.max_epochs_total,
+            plateau: search.plateau,
         },
     )?
-    .with_feasibility(move |params| feasibility.judge(params));
+    .with_feasibility(judge);
     for params in &file.settings.enqueue {
         study.enqueue(params)?;
     }
-    let notes = study.damaged().iter().map(ToString::to_string).collect();
+    let damaged = study.damaged().iter().map(ToString::to_string);
+    let notes = damaged.chain(missing(&study, folder)).collect();
     Ok((study, notes))
+}
+
+/// Trials are numbered without gaps: one that has no file, not even a damaged one, was taken away.
+fn missing(study: &Study, folder: &Path) -> Vec<String> {
+    let last = study.history().next_id();
+    let absent = (1..last.0).map(TrialId).filter(|id| study.history().get(*id).is_none());
+    absent
+        .map(|id| folder.join("trials").join(format!("{id}.json")))
+        .filter(|path| !path.with_extension("json.damaged").exists())
+        .map(|path| {
+            format!("{} is missing: what that trial found is lost, and its number is not used again", path.display())
+        })
+        .collect()
 }
 
 /// Opens a study that is there, if it is the same one.

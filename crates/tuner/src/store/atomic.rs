@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::fault::{Step, permit};
 
 /// The ending of a file that is being written.
 pub(super) const UNFINISHED: &str = ".tmp";
@@ -19,14 +20,29 @@ pub(super) const UNFINISHED: &str = ".tmp";
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let unfinished = unfinished(path);
     let written = write_synced(&unfinished, bytes)
+        .and_then(|()| permit(Step::Rename))
         .and_then(|()| fs::rename(&unfinished, path))
         .map_err(StoreError::io("write", path));
     if written.is_err() {
         // Best effort: a leftover is ignored, and removed when the study is opened.
-        let _ = fs::remove_file(&unfinished);
+        let _ = permit(Step::Remove).and_then(|()| fs::remove_file(&unfinished));
     }
     written?;
     path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Replaces a file whole, as [`write_atomically`] does, but leaves it to the system when it becomes durable.
+pub(super) fn write_soon(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let unfinished = unfinished(path);
+    let written = permit(Step::Create)
+        .and_then(|()| permit(Step::Write))
+        .and_then(|()| fs::write(&unfinished, bytes))
+        .and_then(|()| permit(Step::Rename))
+        .and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        let _ = permit(Step::Remove).and_then(|()| fs::remove_file(&unfinished));
+    }
+    written.map_err(StoreError::io("write", path))
 }
 
 fn unfinished(path: &Path) -> PathBuf {
@@ -36,8 +52,15 @@ fn unfinished(path: &Path) -> PathBuf {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    permit(Step::Create)?;
     let mut file = File::create(path)?;
+    if let Err(error) = permit(Step::Write) {
+        // Whoever is killed here, or finds the disk full, has written a part.
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        return Err(error);
+    }
     file.write_all(bytes)?;
+    permit(Step::Sync)?;
     file.sync_all()
 }
 
@@ -46,7 +69,9 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     // Other systems do not open folders, and order the renames themselves.
     if cfg!(unix) {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", folder))?;
+        permit(Step::SyncFolder)
+            .and_then(|()| File::open(folder)?.sync_all())
+            .map_err(StoreError::io("sync", folder))?;
     }
     Ok(())
 }

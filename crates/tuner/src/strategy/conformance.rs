@@ -7,7 +7,10 @@
 use std::collections::HashSet;
 
 use super::draw::Draw;
-use super::{Decision, Grid, Proposal, Random, Strategy, StrategyError, StudyView};
+use super::{
+    Decision, Grid, Proposal, PruningSettings, Random, Rule, Sampler, Settings, Strategy, StrategyError, StudyView,
+    by_name,
+};
 use crate::history::History;
 use crate::objective::{Direction, Objective};
 use crate::space::{Domain, Hyperparameter, Params, Sampling, Space};
@@ -455,6 +458,8 @@ macro_rules! conformance {
         mod $name {
             #[allow(unused_imports)]
             use super::super::*;
+            #[allow(unused_imports)]
+            use super::{pruned, rungs};
             use crate::strategy::conformance;
 
             $crate::strategy::conformance::conformance!(@checks $make,
@@ -488,3 +493,23 @@ conformance!(sobol, || Box::new(Sobol::default()));
 conformance!(tpe, || Box::new(Tpe::default()));
 conformance!(bayesian, || Box::new(Bayesian::default()));
 conformance!(auto, || Box::new(Auto::default()));
+conformance!(hyperband_random, || rungs("hyperband", Sampler::Random));
+conformance!(hyperband_tpe, || rungs("hyperband", Sampler::Tpe));
+conformance!(hyperband_bayesian, || rungs("hyperband", Sampler::Bayesian));
+conformance!(asha_random, || rungs("asha", Sampler::Random));
+conformance!(asha_tpe, || rungs("asha", Sampler::Tpe));
+conformance!(asha_bayesian, || rungs("asha", Sampler::Bayesian));
+conformance!(pruned_random, || pruned("random"));
+conformance!(pruned_asha, || pruned("asha"));
+
+fn rungs(name: &str, sampler: Sampler) -> Box<dyn Strategy> {
+    let mut settings = Settings::default();
+    settings.hyperband.sampler = sampler;
+    settings.asha.sampler = sampler;
+    by_name(name, &settings).unwrap()
+}
+
+fn pruned(name: &str) -> Box<dyn Strategy> {
+    let rule = PruningSettings { warmup_trials: 1, ..PruningSettings::new(Rule::Median) };
+    by_name(name, &Settings { pruning: Some(rule), ..Settings::default() }).unwrap()
+}

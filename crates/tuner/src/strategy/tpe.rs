@@ -29,6 +29,12 @@ impl Default for TpeSettings {
     }
 }
 
+impl TpeSettings {
+    pub(super) fn shape(self) -> Shape {
+        Shape { good: self.good, candidates: self.candidates, ..Shape::default() }
+    }
+}
+
 /// Tree-structured Parzen estimator: of configurations drawn from the density of the good trials, the one that is
 /// likeliest among good rather than among bad ones.
 ///
@@ -60,8 +66,7 @@ impl Strategy for Tpe {
                 return initial::points(&encoding, study.seed, study.next_trial()).take(100).collect();
             }
             let evidence = Evidence::of_study(&encoding, study);
-            let shape = Shape { good: settings.good, candidates: settings.candidates, ..Shape::default() };
-            model::suggestions(&encoding, &evidence, &shape, &mut study.rng("tpe"))
+            model::suggestions(&encoding, &evidence, &settings.shape(), &mut study.rng("tpe"))
         });
         let drawn = self.draw.next(study, candidates.flatten().map(|point| encoding.decode(&point)))?;
         Ok(drawn.map_or(Proposal::Exhausted, |drawn| drawn.start(study.epochs)))

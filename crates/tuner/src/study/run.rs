@@ -137,7 +137,10 @@ impl Study {
         loop {
             let assignment = match self.ask()? {
                 Ask::Run(assignment) => assignment,
-                Ask::Finished(reason) => return Ok(reason),
+                Ask::Finished(reason) => {
+                    self.end(reason)?;
+                    return Ok(reason);
+                }
                 Ask::Wait => return Err(self.bad_proposal("waits while nothing is under way")),
             };
             let (trial, execution) = (assignment.trial, assignment.execution);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::space::{Domain, Hyperparameter};
 use crate::store::MemoryStore;
-use crate::strategy::{Grid, Random, StrategyError};
-use crate::trial::InfeasibleReason;
+use crate::strategy::{Decision, Grid, Proposal, Random, StrategyError, StudyView};
+use crate::trial::{Epoch, InfeasibleReason};
 
 fn two_dozen() -> Space {
     Space::new(vec![

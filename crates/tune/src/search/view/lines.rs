@@ -40,13 +40,15 @@ fn print(line: &str) {
 impl View for Lines {
     fn show(&mut self, happening: &Happening<'_>) {
         match happening {
-            Happening::Started { place, params, from_epoch, .. } => {
+            Happening::Started { place, params, from_epoch, stage, .. } => {
                 if place.execution == 0 && *from_epoch == 0 {
                     let values: Vec<String> = params.iter().map(|(name, v)| format!("{name}={}", value(v))).collect();
-                    print(&format!("trial {} of {}: {}", place.trial, self.trials, values.join(" ")));
+                    let onward = super::onward(0, *stage);
+                    print(&format!("trial {} of {}{onward}: {}", place.trial, self.trials, values.join(" ")));
                 } else if *from_epoch > 0 {
                     let execution = self.execution(place.execution);
-                    print(&format!("trial {}{execution} goes on after epoch {from_epoch}", place.trial));
+                    let to = stage.map_or_else(String::new, |stage| format!(" to {stage}"));
+                    print(&format!("trial {}{execution} goes on after epoch {from_epoch}{to}", place.trial));
                 }
             }
             Happening::Epoch { place, epoch } => {
@@ -65,6 +67,9 @@ impl View for Lines {
             Happening::Ended { trial, best, .. } => {
                 let elapsed = duration(self.started.elapsed().as_secs_f64());
                 print(&format!("{}  elapsed {elapsed}", ending(trial, &self.objective, *best)));
+            }
+            Happening::Paused { trial, stage, paused } => {
+                print(&super::pausing(trial, *stage, *paused, &self.objective));
             }
             Happening::Note { text } => print(text),
             Happening::Stopping => print("stopping after this epoch; interrupt again to stop now"),

@@ -91,13 +91,12 @@ impl Screen {
 impl View for Screen {
     fn show(&mut self, happening: &Happening<'_>) {
         match happening {
-            Happening::Started { place, params, from_epoch, best } => {
+            Happening::Started { place, params, from_epoch, stage, best } => {
                 if let Some(best) = best.and_then(|best| best.score.map(|score| (best.id, score))) {
                     self.best = Some(best);
                 }
                 if place.execution == 0 {
-                    let onward =
-                        if *from_epoch > 0 { format!(", going on after epoch {from_epoch}") } else { String::new() };
+                    let onward = super::onward(*from_epoch, *stage);
                     self.print(format!("\nTrial {} of {}{onward}", place.trial, self.trials));
                     self.print(running(params, best.map(|best| &best.params)));
                 }
@@ -131,6 +130,10 @@ impl View for Screen {
                 for job in &mut self.jobs {
                     job.share = job.share.filter(|share| *share < 1.0);
                 }
+                self.tick();
+            }
+            Happening::Paused { trial, stage, paused } => {
+                self.print(super::pausing(trial, *stage, *paused, &self.objective));
                 self.tick();
             }
             Happening::Note { text } => self.print(text),

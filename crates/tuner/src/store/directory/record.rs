@@ -46,14 +46,18 @@ impl StudyRecord {
             }
             bytes => bytes.map_err(StoreError::io("read", &path))?,
         };
+        Self::parse(&bytes, &path)
+    }
+
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, StoreError> {
         let damaged =
-            |error: serde_json::Error| StoreError::DamagedRecord { path: path.clone(), message: error.to_string() };
+            |error: serde_json::Error| StoreError::DamagedRecord { path: path.to_owned(), message: error.to_string() };
         // The format first: what a newer version wrote need not look like a record of this one.
-        let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let FormatOnly { format } = serde_json::from_slice(bytes).map_err(damaged)?;
         if format > FORMAT.into() {
-            return Err(StoreError::NewerFormat { path, found: format, known: FORMAT });
+            return Err(StoreError::NewerFormat { path: path.to_owned(), found: format, known: FORMAT });
         }
-        serde_json::from_slice(&bytes).map_err(damaged)
+        serde_json::from_slice(bytes).map_err(damaged)
     }
 }
 

@@ -12,11 +12,11 @@ use crate::study::{Study, StudySettings};
 use crate::trial::arbitrary::trial;
 use crate::trial::{Epoch, Execution, Failure, FailureReason, InfeasibleReason, TrialState};
 
-fn space() -> Space {
+pub(super) fn space() -> Space {
     Space::new(vec![Hyperparameter::new("units", Domain::int(1, 50).unwrap())]).unwrap()
 }
 
-fn record() -> StudyRecord {
+pub(super) fn record() -> StudyRecord {
     StudyRecord {
         format: FORMAT,
         program: "0.1.0".to_owned(),
@@ -282,4 +282,84 @@ fn memory_keeps_what_it_is_given() {
     let store = MemoryStore::new();
     store.clone().save(&example()).unwrap();
     assert_eq!(store.clone().load().unwrap().trials, [example()]);
+}
+
+#[test]
+fn fuzz_trial() {
+    fuzz::target("trial", |bytes| {
+        if let Ok(trial) = parse(bytes, TrialId(7)) {
+            let written = json::to_bytes(&trial, "a trial").unwrap();
+            assert_eq!(parse(&written, TrialId(7)).unwrap(), trial);
+        }
+    });
+}
+
+#[test]
+fn fuzz_study_record() {
+    fuzz::target("study_record", |bytes| {
+        if let Ok(record) = StudyRecord::parse(bytes, Path::new("study.json")) {
+            // What is read can be worked with.
+            let params = record.space.default_params();
+            record.space.validate(&params).unwrap();
+        }
+    });
+}
+
+#[test]
+fn fuzz_log() {
+    fuzz::target("log", |bytes| {
+        assert!(log::parse(bytes).iter().all(|(id, trial)| *id == trial.id));
+    });
+}
+
+#[test]
+fn many_trials_are_in_the_log_before_they_are_in_files() {
+    let folder = folder_with(&[]);
+    let path = folder.path();
+    let open = || DirectoryStore::open(path).unwrap().0;
+    let read = || DirectoryStore::read(path).unwrap().1.trials;
+    let exists = |name: &str| path.join(name).exists();
+    let [mut one, mut two, three] = [1, 2, 3].map(|id| Trial { id: TrialId(id), ..example() });
+    one.state = TrialState::Running;
+    let mut store = open();
+    store.save_all(&[&one, &two, &three]).unwrap();
+    assert!(!exists("trials/0001.json"), "it is under way, and will soon be written again");
+    assert!(exists("trials/0002.json"));
+    assert_eq!(read(), [one.clone(), two.clone(), three.clone()]);
+
+    // Killed, with half a record at the end.
+    store.log = Log::of(path);
+    store.logged.clear();
+    drop(store);
+    let mut log = fs::read(path.join("log")).unwrap();
+    log.extend_from_slice(b"{\"id\": 2, \"state\"");
+    fs::write(path.join("log"), log).unwrap();
+    assert_eq!(read(), [one.clone(), two.clone(), three.clone()]);
+    let mut store = open();
+    assert!(!exists("log"));
+    assert_eq!(store.load().unwrap().trials, [one.clone(), two.clone(), three.clone()]);
+
+    // Whoever saves few at a time needs no log; whoever ends leaves none.
+    two.score = Some(0.5);
+    store.save_all(&[&one, &two]).unwrap();
+    assert!(!exists("log"));
+    store.save_all(&[&one, &two, &three]).unwrap();
+    one.score = Some(0.25);
+    store.save(&one).unwrap();
+    assert_eq!(read(), [one.clone(), two.clone(), three.clone()]);
+    drop(store);
+    assert!(!exists("log"));
+    assert_eq!(read(), [one, two, three]);
+}
+
+#[test]
+fn when_it_is_calm_the_log_goes_into_the_files() {
+    let folder = folder_with(&[]);
+    let trials = [1, 2, 3].map(|id| Trial { id: TrialId(id), state: TrialState::Running, ..example() });
+    let (mut store, _) = DirectoryStore::open(folder.path()).unwrap();
+    store.save_all(&trials.each_ref()).unwrap();
+    store.busy = None;
+    store.save_all(&[]).unwrap();
+    assert!(!folder.path().join("log").exists());
+    assert_eq!(store.load().unwrap().trials, trials);
 }

@@ -1,6 +1,6 @@
 //! How much a trial of a configuration promises.
 
-use super::super::encoding::{Dimension, Encoding};
+use super::super::encoding::Dimension;
 use super::super::evidence::Evidence;
 use super::super::numeric::normal;
 use super::gp::{Data, Gp, Normal, Priors, Theta};
@@ -27,8 +27,7 @@ pub struct Acquisition<'a> {
 
 impl<'a> Acquisition<'a> {
     /// Fits the models; `None` if there are fewer than two results to fit them to.
-    pub fn new(encoding: &'a Encoding<'_>, evidence: &Evidence) -> Option<Self> {
-        let dimensions = encoding.dimensions();
+    pub fn new(dimensions: &'a [Dimension], evidence: &Evidence) -> Option<Self> {
         let ranking = evidence.ranking();
         if ranking.len() < 2 || dimensions.is_empty() {
             return None;

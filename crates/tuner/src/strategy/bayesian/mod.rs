@@ -97,23 +97,24 @@ const INCUMBENTS: usize = 5;
 /// improvement is in some corner, where its variance is. Then configurations drawn blindly promise as much, and the
 /// [Parzen estimator](super::tpe), which stays close to good trials without a model of noise, goes first.
 pub fn suggestions(encoding: &Encoding<'_>, evidence: &Evidence, inactive: Inactive, rng: &mut impl Rng) -> Vec<Point> {
-    let best: Vec<Point> =
-        evidence.ranking().iter().take(INCUMBENTS).map(|&i| evidence.observed[i].0.clone()).collect();
-    let defaults = (inactive == Inactive::Default).then(|| encoding.defaults());
+    let best = evidence.best(INCUMBENTS);
+    let defaults = (inactive == Inactive::Default).then(|| evidence.at_full(&encoding.defaults()));
     let modelled = match &defaults {
         None => Cow::Borrowed(evidence),
         Some(defaults) => Cow::Owned(evidence.with_inactive(defaults)),
     };
-    let Some(acquisition) = Acquisition::new(encoding, &modelled) else { return Vec::new() };
-    let found = search::ranked(encoding, &best, evidence.tried(), EFFORT, rng, |rows| match &defaults {
-        None => acquisition.at(rows),
-        Some(defaults) => {
-            let replaced: Vec<Point> = rows.iter().map(|row| replace_inactive(row, defaults)).collect();
-            acquisition.at(&replaced.iter().map(Vec::as_slice).collect::<Vec<_>>())
-        }
+    let dimensions = evidence.dimensions(encoding);
+    let Some(acquisition) = Acquisition::new(&dimensions, &modelled) else { return Vec::new() };
+    let complete = |row: &[f64]| {
+        let full = evidence.at_full(row);
+        defaults.as_ref().map_or(full.clone(), |defaults| replace_inactive(&full, defaults))
+    };
+    let found = search::ranked(encoding, &best, evidence.tried(), EFFORT, rng, |rows| {
+        let complete: Vec<Point> = rows.iter().map(|row| complete(row)).collect();
+        acquisition.at(&complete.iter().map(Vec::as_slice).collect::<Vec<_>>())
     });
-    // Of failures the process knows more.
-    if found.telling || !evidence.failed.is_empty() {
+    // Of failures the process knows more, and of trainings of different length.
+    if found.telling || !evidence.failed.is_empty() || evidence.has_budgets {
         return found.ranked;
     }
     let mut first = tpe::model::suggestions(encoding, evidence, &Shape::default(), rng);
