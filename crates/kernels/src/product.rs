@@ -44,9 +44,8 @@ impl WithSimd for Accumulate<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         match (S::F32_LANES, S::REGISTER_COUNT) {
             (16, _) => self.by_tiles::<S, 12, 2>(simd),
-            (8, _) => self.by_tiles::<S, 6, 2>(simd),
             (4, 32) => self.by_tiles::<S, 6, 4>(simd),
-            (4, _) => self.by_tiles::<S, 6, 2>(simd),
+            (8 | 4, _) => self.by_tiles::<S, 6, 2>(simd),
             _ => self.by_tiles::<S, 4, 8>(simd),
         }
     }

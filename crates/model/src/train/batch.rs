@@ -186,7 +186,9 @@ impl<'a> Maker<'a> {
         }
         let total: f32 = targets.iter().sum();
         if total > 0.0 {
-            targets.iter_mut().for_each(|target| *target /= total);
+            for target in targets {
+                *target /= total;
+            }
         }
         self.rows
     }
