@@ -71,7 +71,7 @@ impl Net {
         let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
         let pool = MaxPoolOptions::new([2, 2]);
         for (conv, &(_, _, tanh, pooled)) in self.convolutions.iter().zip(&self.spec.convolutions) {
-            let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+            let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(burn::module::Param::val));
             x = match (self.with_kernels, tanh) {
                 (true, true) => kernels::tanh(kernels::conv2d(x, weight, bias, options.clone())),
                 (true, false) => kernels::relu(kernels::conv2d(x, weight, bias, options.clone())),
