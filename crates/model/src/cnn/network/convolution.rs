@@ -128,8 +128,15 @@ fn conv_2d(config: &Conv2dConfig, device: &Device) -> Conv2d {
     conv
 }
 
-/// What `conv.forward(x)` gives, from the faster kernels where the device has them.
+/// Below so many multiply-adds, handing the work out costs the kernels more than they save.
+const WORTH_KERNELS: usize = 1 << 18;
+
+/// What `conv.forward(x)` gives, from the faster kernels where the device has them and there is enough to do.
 fn convolve_2d(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let work = x.shape().num_elements() * conv.weight.shape().num_elements() / x.dims()[1];
+    if work / (conv.stride[0] * conv.stride[1]) < WORTH_KERNELS {
+        return conv.forward(x);
+    }
     let padding = match conv.padding {
         PaddingConfig2d::Valid => [(0, 0); 2],
         PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
