@@ -37,22 +37,28 @@ pub struct Run {
 /// The default configuration gets no precedence: the recorded curves begin anywhere, and in a table the first
 /// value of a hyperparameter means nothing.
 pub fn replay(problem: &dyn Problem, strategy: Box<dyn Strategy>, replay: &Replay) -> Result<Run, String> {
+    let trials = replay.trials as u64 * u64::from(if replay.cut_short { problem.epochs() } else { 1 });
+    let study = study(problem, strategy, replay.seed, trials)?;
+    let mut clock = Clock { problem, limit: replay.trials, spent: 0, best: None, regrets: Vec::new() };
+    let seconds = drive(study, &mut clock, replay).map_err(|error| error.to_string())?;
+    // A space that was exhausted holds its best to the end.
+    clock.regrets.resize(replay.trials, clock.regrets.last().copied().unwrap_or(f64::NAN));
+    Ok(Run { regrets: clock.regrets, seconds, utilisation: None })
+}
+
+/// A study of `problem` that nothing but its strategy and its number of trials ends.
+pub fn study(problem: &dyn Problem, strategy: Box<dyn Strategy>, seed: u64, trials: u64) -> Result<Study, String> {
     let settings = StudySettings {
-        seed: replay.seed,
-        trials: replay.trials as u64 * u64::from(if replay.cut_short { problem.epochs() } else { 1 }),
+        seed,
+        trials,
         epochs: problem.epochs(),
         default_first: false,
         max_consecutive_failures: u32::MAX,
         ..StudySettings::default()
     };
     let objective = Objective { metric: "loss".to_owned(), direction: Direction::Minimize };
-    let study = Study::new(problem.space().clone(), objective, strategy, Box::new(MemoryStore::new()), settings)
-        .map_err(|error| error.to_string())?;
-    let mut clock = Clock { problem, limit: replay.trials, spent: 0, best: None, regrets: Vec::new() };
-    let seconds = drive(study, &mut clock, replay).map_err(|error| error.to_string())?;
-    // A space that was exhausted holds its best to the end.
-    clock.regrets.resize(replay.trials, clock.regrets.last().copied().unwrap_or(f64::NAN));
-    Ok(Run { regrets: clock.regrets, seconds, utilisation: None })
+    Study::new(problem.space().clone(), objective, strategy, Box::new(MemoryStore::new()), settings)
+        .map_err(|error| error.to_string())
 }
 
 fn drive(mut study: Study, clock: &mut Clock<'_>, replay: &Replay) -> Result<f64, tuner::study::StudyError> {

@@ -4,13 +4,12 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use tuner::store::MemoryStore;
 use tuner::strategy::{Decision, Strategy};
-use tuner::study::{Ask, Assignment, Outcome, Study, StudyError, StudySettings};
-use tuner::{Direction, Epoch, Failure, FailureReason, Objective, seeds};
+use tuner::study::{Ask, Assignment, Outcome, Study, StudyError};
+use tuner::{Epoch, Failure, FailureReason, seeds};
 
 use crate::problem::{Measured, Problem};
-use crate::replay::Run;
+use crate::replay::{Run, study};
 
 /// How a simulation is made.
 pub struct Simulation {
@@ -25,19 +24,8 @@ pub struct Simulation {
 /// Runs `strategy` on `problem` with many workers. An epoch is reported when it ends, and whoever is free asks at once; a
 /// strategy's own thinking takes no simulated time.
 pub fn simulate(problem: &dyn Problem, strategy: Box<dyn Strategy>, simulation: &Simulation) -> Result<Run, String> {
-    let epochs = problem.epochs();
-    let settings = StudySettings {
-        seed: simulation.seed,
-        trials: u64::MAX,
-        epochs,
-        default_first: false,
-        max_consecutive_failures: u32::MAX,
-        ..StudySettings::default()
-    };
-    let objective = Objective { metric: "loss".to_owned(), direction: Direction::Minimize };
-    let study = Study::new(problem.space().clone(), objective, strategy, Box::new(MemoryStore::new()), settings)
-        .map_err(|error| error.to_string())?;
-    let full_training = average_epoch(problem) * f64::from(epochs);
+    let study = study(problem, strategy, simulation.seed, u64::MAX)?;
+    let full_training = average_epoch(problem) * f64::from(problem.epochs());
     let mut floor = Floor {
         problem,
         study,
